@@ -1,0 +1,33 @@
+"""anonkit: pooled trips of urban mobility operators, made fit to sell, license or share.
+
+Names load when first used (PEP 562), so that ``import anonkit`` on the bare install touches no release package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from anonkit.version import __version__
+
+_WHERE = {
+    # name: module that holds it
+}
+_ROOMS = ("base", "engine", "schema", "geo", "sources", "classes", "kanon", "dp", "risk", "utility", "viz", "coverage", "simulate")
+
+__all__ = ["__version__", *_WHERE]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        value = getattr(import_module(_WHERE[name]), name)
+    elif name in _ROOMS:
+        value = import_module(f"anonkit.{name}")
+    else:
+        raise AttributeError(f"module 'anonkit' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WHERE, *_ROOMS})

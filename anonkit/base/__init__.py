@@ -1,0 +1,1 @@
+"""Errors, clock, entropy and progress: what every room may use and nothing else."""
