@@ -13,7 +13,10 @@ from anonkit.version import __version__
 _WHERE = {
     # name: module that holds it
 }
-_ROOMS = ("base", "engine", "schema", "geo", "sources", "classes", "kanon", "dp", "risk", "utility", "viz", "coverage", "simulate")
+_ROOMS = (
+    *("base", "engine", "schema", "geo", "sources", "classes", "kanon", "dp", "risk"),
+    *("utility", "viz", "coverage", "simulate", "registry", "vault"),
+)
 
 __all__ = ["__version__", *_WHERE]
 
