@@ -1,0 +1,259 @@
+"""One DuckDB connection with its limits, its private folder, and the few verbs that other rooms use.
+
+Frames are narwhals lazy frames over relations of this one connection; frames of two sessions cannot be joined. The
+private folder (mode 0700) holds checkpoints and spilled data and is removed when the session closes.
+
+Does not protect against somebody who reads this process's memory while it runs: tokens and coordinates are there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import narwhals.stable.v2 as nw
+import pyarrow as pa
+
+from anonkit.base.errors import AnonkitError, SchemaError, SourceError
+from anonkit.engine.files import private_folder, replace_file
+
+BLOCK = 64
+VALUES = re.compile(r"[0-9]{4,}|'[^']*'")
+"""What in an engine's message could be a value."""
+TOKEN_DIGITS = 15
+"""Hexadecimal digits of a keyed hash that make a token: 60 bits, a positive Int64."""
+
+
+class ArrowStream(Protocol):
+    """Anything that can be scanned again and again by Arrow's stream protocol."""
+
+    failure: SourceError | None
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+class Session:
+    """The embedded engine.
+
+    Parameters
+    ----------
+    threads : int, optional. Worker threads; all processors by default.
+    memory_limit : str, optional. Such as ``"3GB"``; beyond it the engine spills into ``folder``.
+    folder : Path, optional. Parent of the private run folder; the system's temporary folder by default.
+    """
+
+    def __init__(
+        self, *, threads: int | None = None, memory_limit: str | None = None, folder: Path | None = None
+    ) -> None:
+        if folder is not None:
+            private_folder(folder)
+        self.folder = Path(tempfile.mkdtemp(prefix=".anonkit-", dir=folder))
+        self._numbers = itertools.count()
+        self._streams: list[ArrowStream] = []
+        self._connection = duckdb.connect(":memory:")
+        settings: dict[str, Any] = {
+            "temp_directory": str(private_folder(self.folder / "spill")),
+            "preserve_insertion_order": False,
+            "TimeZone": "UTC",
+            "enable_progress_bar": False,
+        }
+        if threads is not None:
+            settings["threads"] = threads
+        if memory_limit is not None:
+            settings["memory_limit"] = memory_limit
+        for name, value in settings.items():
+            self._connection.execute(f"SET {name} = '{value}'")
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return "Session(duckdb)"
+
+    def close(self) -> None:
+        """Drop the connection and remove the private folder."""
+        self._connection.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- scans -------------------------------------------------------------------------------------------------
+
+    def scan_parquet(self, path: Path, *, row_numbers: bool = False) -> nw.LazyFrame[Any]:
+        """A Parquet file as a lazy frame; ``row_numbers`` adds ``_line``, from 1."""
+        if not path.is_file():
+            raise SourceError(
+                f"there is no file {path.name}", hint=f"check the recipe's path; looked in {path.parent.name}/"
+            )
+        quoted = _text(str(path))
+        if row_numbers:
+            query = (
+                "SELECT * EXCLUDE (file_row_number), file_row_number + 1 AS _line "
+                f"FROM read_parquet({quoted}, file_row_number=true)"
+            )
+        else:
+            query = f"SELECT * FROM read_parquet({quoted})"
+        try:
+            return nw.from_native(self._connection.sql(query))
+        except duckdb.Error as error:
+            raise SourceError(f"{path.name} is not a readable Parquet file", hint="export it again") from error
+
+    def scan_stream(self, stream: ArrowStream) -> nw.LazyFrame[Any]:
+        """A re-readable Arrow stream (such as ``CsvFile``) as a lazy frame; nothing is stored."""
+        self._streams.append(stream)
+        name = f"stream_{next(self._numbers)}"
+        self._connection.register(name, stream)
+        return nw.from_native(self._connection.sql(f"SELECT * FROM {name}"))
+
+    def from_arrow(self, table: pa.Table) -> nw.LazyFrame[Any]:
+        """A small Arrow table as a lazy frame of this session."""
+        name = f"arrow_{next(self._numbers)}"
+        self._connection.register(name, table)
+        return nw.from_native(self._connection.sql(f"SELECT * FROM {name}"))
+
+    # --- queries -----------------------------------------------------------------------------------------------
+
+    def frame(self, query: str, **tables: nw.LazyFrame[Any] | Path) -> nw.LazyFrame[Any]:
+        """A lazy frame from SQL; ``{name}`` in the query stands for the frame or Parquet file given as ``name``."""
+        return nw.from_native(self._connection.sql(self._with_names(query, tables)))
+
+    def sql(self, query: str, **tables: nw.LazyFrame[Any] | Path) -> pa.Table:
+        """The answer of a query as an Arrow table; names as in ``frame``."""
+        return self._run(lambda: _arrow(self._connection.sql(self._with_names(query, tables))))
+
+    def rows(self, query: str, **tables: nw.LazyFrame[Any] | Path) -> list[tuple[Any, ...]]:
+        """The answer of a query as Python tuples."""
+        table = self.sql(query, **tables)
+        return list(zip(*(column.to_pylist() for column in table.columns), strict=True)) if table.num_columns else []
+
+    def value(self, query: str, **tables: nw.LazyFrame[Any] | Path) -> Any:
+        """The first field of the first row."""
+        return self.rows(query, **tables)[0][0]
+
+    def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:
+        """A lazy frame of this session as an Arrow table."""
+        return self._run(lambda: _arrow(_relation(frame)))
+
+    # --- writes ------------------------------------------------------------------------------------------------
+
+    def checkpoint(self, frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
+        """Write a frame into the private folder and scan it back, so that it is computed once."""
+        path = self.folder / f"{name}-{next(self._numbers)}.parquet"
+        self.write_parquet(frame, path)
+        return self.scan_parquet(path)
+
+    def write_parquet(self, frame: nw.LazyFrame[Any], path: Path, *, order: tuple[str, ...] = ()) -> None:
+        """Write a frame as Parquet, whole or not at all; ``order`` sorts the rows by these columns."""
+        options = "FORMAT parquet, COMPRESSION zstd" if order else "FORMAT parquet, COMPRESSION snappy"
+        self._copy(frame, path, options, order)
+
+    def write_csv(self, frame: nw.LazyFrame[Any], path: Path, *, order: tuple[str, ...] = ()) -> None:
+        """Write a frame as UTF-8 CSV with a header, whole or not at all."""
+        self._copy(frame, path, "FORMAT csv, HEADER true, DELIMITER ','", order)
+
+    def _copy(self, frame: nw.LazyFrame[Any], path: Path, options: str, order: tuple[str, ...]) -> None:
+        view = self._view(frame)
+        clause = f" ORDER BY {', '.join(identifier(name) for name in order)}" if order else ""
+        with replace_file(path) as partial:
+            self._run(
+                lambda: self._connection.execute(
+                    f"COPY (SELECT * FROM {view}{clause}) TO {_text(str(partial))} ({options})"
+                )
+            )
+
+    # --- keyed hashes ------------------------------------------------------------------------------------------
+
+    def hmac(
+        self, frame: nw.LazyFrame[Any], column: str, *, key: bytes, name: str, prefix: str = ""
+    ) -> nw.LazyFrame[Any]:
+        """Add ``name``: HMAC-SHA256 (hexadecimal) of ``prefix`` and the text of ``column``; null stays null.
+
+        The key is bound as a variable of the connection and never part of the SQL text. Equal to Python's ``hmac``.
+        """
+        expression = self.hmac_sql(identifier(column), key=key, prefix=prefix)
+        return self.frame(f"SELECT *, {expression} AS {identifier(name)} FROM {{frame}}", frame=frame)
+
+    def hmac_sql(self, text: str, *, key: bytes, prefix: str = "") -> str:
+        """The SQL expression of the HMAC of a text expression; the key hides behind two variables."""
+        padded = key.ljust(BLOCK, b"\0")
+        inner = self._variable(bytes(byte ^ 0x36 for byte in padded))
+        outer = self._variable(bytes(byte ^ 0x5C for byte in padded))
+        message = f"encode({_text(prefix)} || ({text})::VARCHAR)"
+        return f"sha256({outer} || unhex(sha256({inner} || {message})))"
+
+    def token_sql(self, text: str, *, key: bytes, prefix: str = "") -> str:
+        """The SQL expression of a token: the first 60 bits of the HMAC as a positive Int64.
+
+        Two persons share a token with probability about persons² / 2⁶¹; then they count as one, the safe side.
+        """
+        return f"('0x' || left({self.hmac_sql(text, key=key, prefix=prefix)}, {TOKEN_DIGITS}))::BIGINT"
+
+    def _variable(self, value: bytes) -> str:
+        name = f"pad_{next(self._numbers)}"
+        self._connection.execute(f"SET VARIABLE {name} = $1::BLOB", [value])
+        return f"getvariable('{name}')"
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _view(self, frame: nw.LazyFrame[Any]) -> str:
+        name = f"view_{next(self._numbers)}"
+        _relation(frame).create_view(name)
+        return name
+
+    def _with_names(self, query: str, tables: dict[str, Any]) -> str:
+        for name, table in tables.items():
+            view = f"read_parquet({_text(str(table))})" if isinstance(table, Path) else self._view(table)
+            query = query.replace("{" + name + "}", view)
+        return query
+
+    def _run(self, work: Any) -> Any:
+        for stream in self._streams:
+            stream.failure = None
+        try:
+            return work()
+        except duckdb.Error as error:
+            for stream in self._streams:
+                if stream.failure is not None:
+                    raise stream.failure from None
+            raise EngineError("the embedded engine could not answer", hint=_safe(error)) from None
+
+
+class EngineError(AnonkitError, RuntimeError):
+    """The engine failed; its own message is shortened so that it cannot carry values."""
+
+
+def _safe(error: duckdb.Error) -> str:
+    kind = type(error).__name__
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "give the run more memory (memory_limit) or free space for spilling"
+    first = str(error).splitlines()[0] if str(error) else ""
+    return f"{kind}: {VALUES.sub('…', first)[:200]}"
+
+
+def identifier(name: str) -> str:
+    """A column name quoted for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _relation(frame: nw.LazyFrame[Any]) -> duckdb.DuckDBPyRelation:
+    native = frame.to_native()
+    if not isinstance(native, duckdb.DuckDBPyRelation):
+        raise SchemaError(
+            f"the engine was given a frame of {type(native).__module__}, not one of its own",
+            hint="bring the data in with ak.Table.of(...) or a scan",
+        )
+    return native
+
+
+def _arrow(relation: duckdb.DuckDBPyRelation) -> pa.Table:
+    return relation.to_arrow_table()

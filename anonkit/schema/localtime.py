@@ -1,0 +1,129 @@
+"""Local clock time from epoch seconds, and back, without an engine's own time zones.
+
+Engines disagree about zones, truncation and casts; integers they agree about. A zone is a short list of segments (from
+this instant on, this offset), taken from ``zoneinfo``; local seconds are epoch seconds plus the offset, found by a
+balanced tree of comparisons that every engine can evaluate. A bin is integer division of local seconds, so it is a
+label of the local clock: the repeated hour in autumn is one bin of two hours.
+"""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import narwhals.stable.v2 as nw
+
+from anonkit.base.errors import SchemaError
+
+FIRST_S = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
+LAST_S = int(datetime(2050, 1, 1, tzinfo=UTC).timestamp())
+STEP_S = 6 * 3600
+Ambiguous = Literal["first", "second", "reject"]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """From ``start_s`` (UTC epoch seconds) on, local time is UTC plus ``offset_s``."""
+
+    start_s: int
+    offset_s: int
+
+
+@dataclass(frozen=True)
+class LocalTime:
+    """The clock of one zone between 2000 and 2050."""
+
+    zone: str
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise SchemaError(
+                f"there is no time zone {self.zone!r}", hint="use an IANA name such as Asia/Baku"
+            ) from error
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The zone's offsets in order of time."""
+        return _segments(self.zone)
+
+    def offset(self, epoch_s: int) -> int:
+        """Seconds to add to UTC at an instant.
+
+        >>> LocalTime("Asia/Baku").offset(1_788_220_800)
+        14400
+        """
+        starts = [segment.start_s for segment in self.segments]
+        return self.segments[max(bisect.bisect_right(starts, epoch_s) - 1, 0)].offset_s
+
+    def to_local(self, epoch_s: nw.Expr) -> nw.Expr:
+        """Local seconds of a column of epoch seconds, on any engine."""
+        return epoch_s + _tree_expr(epoch_s, self.segments)
+
+    def to_local_sql(self, epoch_s: str) -> str:
+        """The same as SQL text."""
+        return f"({epoch_s} + {_tree_sql(epoch_s, [(s.start_s, str(s.offset_s)) for s in self.segments])})"
+
+    def to_utc_sql(self, local_s: str, *, ambiguous: Ambiguous) -> tuple[str, str]:
+        """SQL of epoch seconds from local seconds, and of its fault: null, or a reason's name.
+
+        ``first`` and ``second`` choose one of the two instants that an autumn hour may mean; ``reject`` refuses it.
+        """
+        edges: list[tuple[int, str, str]] = [(-(2**62), str(self.segments[0].offset_s), "NULL")]
+        for before, after in zip(self.segments, self.segments[1:], strict=False):
+            old, new = after.start_s + before.offset_s, after.start_s + after.offset_s
+            if new > old:  # clocks go forward: [old, new) never happened
+                edges += [(old, "NULL", "'nonexistent_local_time'"), (new, str(after.offset_s), "NULL")]
+            elif new < old:  # clocks go back: [new, old) happened twice
+                choice = {"first": before.offset_s, "second": after.offset_s}.get(ambiguous)
+                fault = "NULL" if choice is not None else "'ambiguous_local_time'"
+                edges += [(new, "NULL" if choice is None else str(choice), fault), (old, str(after.offset_s), "NULL")]
+        offset = _tree_sql(local_s, [(edge, value) for edge, value, _ in edges])
+        fault = _tree_sql(local_s, [(edge, value) for edge, _, value in edges])
+        return f"({local_s} - {offset})", fault
+
+    def changes(self, first_s: int, last_s: int) -> tuple[Segment, ...]:
+        """The changes of the clock within a span, for the data dictionary."""
+        return tuple(segment for segment in self.segments[1:] if first_s <= segment.start_s <= last_s)
+
+
+@lru_cache(maxsize=64)
+def _segments(zone: str) -> tuple[Segment, ...]:
+    clock = ZoneInfo(zone)
+
+    def offset(epoch_s: int) -> int:
+        delta = datetime.fromtimestamp(epoch_s, clock).utcoffset()
+        return int(delta.total_seconds()) if delta is not None else 0
+
+    found = [Segment(FIRST_S, offset(FIRST_S))]
+    for instant in range(FIRST_S + STEP_S, LAST_S, STEP_S):
+        if offset(instant) == found[-1].offset_s:
+            continue
+        low, high = instant - STEP_S, instant
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if offset(middle) == found[-1].offset_s else (low, middle)
+        found.append(Segment(high, offset(high)))
+    return tuple(found)
+
+
+def _tree_expr(column: nw.Expr, segments: tuple[Segment, ...]) -> nw.Expr:
+    if len(segments) == 1:
+        return nw.lit(segments[0].offset_s, dtype=nw.Int64)
+    middle = len(segments) // 2
+    late = _tree_expr(column, segments[middle:])
+    early = _tree_expr(column, segments[:middle])
+    return nw.when(column >= segments[middle].start_s).then(late).otherwise(early)
+
+
+def _tree_sql(column: str, edges: list[tuple[int, str]]) -> str:
+    if len({value for _, value in edges}) == 1:
+        return edges[0][1]
+    middle = len(edges) // 2
+    late, early = _tree_sql(column, edges[middle:]), _tree_sql(column, edges[:middle])
+    return f"CASE WHEN {column} >= {edges[middle][0]} THEN {late} ELSE {early} END"
