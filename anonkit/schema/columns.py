@@ -25,9 +25,10 @@ class Role(Enum):
 
 
 class PrivacyUnit(Enum):
-    """What a class counts: persons, or trips where a source knows no persons (ruling 1)."""
+    """What a class counts: persons; drivers, where only they are protected; or trips, where nobody is known (ruling 1)."""
 
     PERSON = "person"
+    DRIVER = "driver"
     TRIP = "trip"
 
 
@@ -80,7 +81,7 @@ class Schema:
 
     @property
     def unit_column(self) -> str:
-        """The column whose distinct values a class counts: ``person``, or ``trip`` for a source without persons."""
+        """The column whose distinct values a class counts: ``person``, ``driver`` or ``trip``."""
         return self.privacy_unit.value
 
     def of_role(self, *roles: Role) -> tuple[str, ...]:

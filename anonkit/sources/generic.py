@@ -31,7 +31,7 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, kw_only=True)
 class OpenInput:
-    """A file that is open for scanning: its frame with ``_line``, ``_lines``, ``_fault``, and how to count its lines."""
+    """A file that is open for scanning; its frame has ``_line``, ``_lines`` and ``_fault`` beside the columns."""
 
     frame: nw.LazyFrame[Any]
     kinds: dict[str, str]
@@ -150,7 +150,7 @@ def _first_step(spec: InputSpec, kinds: dict[str, str]) -> dict[str, str]:
     for canonical in ("trip", "person", "driver", "vehicle", "mode"):
         if canonical in spec.columns:
             column = _source(spec, spec.columns[canonical], kinds)
-            picks[canonical] = f"trim({column}::VARCHAR) AS {canonical}"
+            picks[canonical] = f"nullif(trim({column}::VARCHAR), '') AS {canonical}"
     for canonical in ("start", "end"):
         if canonical in spec.columns:
             column = _source(spec, spec.columns[canonical], kinds)

@@ -117,6 +117,8 @@ class InputSpec(Spec):
                 raise ValueError(f"columns lacks {missing} (or name a polyline)")
         if self.privacy_unit is PrivacyUnit.PERSON and "person" not in self.columns:
             raise ValueError("columns lacks 'person'; a source without persons must say privacy_unit: trip (ruling 1)")
+        if self.privacy_unit is PrivacyUnit.DRIVER and "driver" not in self.columns:
+            raise ValueError("columns lacks 'driver', yet privacy_unit: driver counts drivers")
         if self.privacy_unit is PrivacyUnit.TRIP and "person" in self.columns:
             raise ValueError("privacy_unit: trip counts trips, yet columns maps 'person'; leave out one of the two")
         taken = set(self.also) & {*CANONICAL, "operator", "bin", "trips", "cell", "start_cell", "end_cell", "start_bin"}

@@ -18,7 +18,7 @@ CLOCK = r"\d{1,2}:\d{2}"
 
 @dataclass(frozen=True)
 class TimeSql:
-    """SQL of a time column in two steps: ``read`` gives ``local`` and ``offset``, ``finish`` the instant and its fault."""
+    """SQL of a time column as written; ``instant_sql`` makes an instant of it."""
 
     local: str
     """Seconds since 1970 as written, null where unreadable."""

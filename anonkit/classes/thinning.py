@@ -1,0 +1,36 @@
+"""At most m rows of a person in a class.
+
+A commuter's forty trips in a class of five persons make four rows in five his. Thinning keeps m of them, chosen by the
+keyed hash that the trip token is; which ones stay tells nothing. What is thinned is dropped from the whole release, not
+from one product of it, else subtraction would give it back (ruling 11).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from anonkit.base.errors import RecipeError
+
+
+def thin_rows(frame: nw.LazyFrame[Any], by: list[str], *, unit: str, max_rows: int) -> nw.LazyFrame[Any]:
+    """Keep at most ``max_rows`` rows of each unit and class; rows without a unit stay.
+
+    Parameters
+    ----------
+    frame : one row a trip; columns ``by``, ``unit`` and ``trip`` (token of the run: a keyed hash).
+    max_rows : int >= 1. Rows a person and class.
+
+    Privacy
+    -------
+    Bounds a person's share of a class. Depends on that person's rows only (ruling 17).
+    """
+    if max_rows < 1:
+        raise RecipeError(f"max_rows is {max_rows}", hint="keep at least one row a person and class")
+    order = nw.col("trip").cum_count().over(*by, unit, order_by="trip")
+    return (
+        frame.with_columns(order.alias("_rank"))
+        .filter((nw.col("_rank") <= max_rows) | nw.col(unit).is_null())
+        .drop("_rank")
+    )

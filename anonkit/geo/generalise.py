@@ -1,0 +1,79 @@
+"""Coordinates become cells, instants become bins; nothing finer goes on.
+
+After this step a table holds no coordinate and no second of the clock. Rows outside the public area or period keep
+their line number and the rule that drops them, so that every line stays accounted for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import narwhals.stable.v2 as nw
+import pyarrow as pa
+
+from anonkit.geo.bins import DAY_S, TimeBins
+from anonkit.geo.grid import Grid
+from anonkit.schema import Column, Role, Table
+
+RAW = ("start_lon", "start_lat", "end_lon", "end_lat", "start_s", "end_s", "distance_m", "duration_s")
+
+
+def generalise(table: Table, *, cells: Grid, bins: TimeBins, period: tuple[date, date] | None = None) -> Table:
+    """Replace coordinates and times of trips by cells of ``cells`` and bins of ``bins``.
+
+    Parameters
+    ----------
+    table : trips with ``start_lon … end_lat`` (degrees) and ``start_s`` (epoch seconds).
+    cells : the grid, with its public area.
+    bins : the finest time bins that any product uses; a trip lies in the bin of its start.
+    period : first and last local date, both included. Trips that start outside are dropped by rule.
+
+    Returns
+    -------
+    Table with ``start_cell, end_cell, start_bin`` (int64) in place of coordinates and times. Tables that come from a
+    source keep all lines; ``_rule`` names what drops a row (``outside_area``, ``outside_period``). Others lose them.
+
+    Raises
+    ------
+    SchemaError : a column is missing.
+
+    Privacy
+    -------
+    A cell and an hour still single people out (see ``risk``): this coarsens, it does not anonymise.
+    """
+    table.schema.require("start_lon", "start_lat", "end_lon", "end_lat", "start_s")
+    frame, names = table.frame, table.frame.collect_schema().names()
+    area = pa.table(
+        {"_area_cell": pa.array(cells.cells(), pa.int64()), "_inside": pa.array([1] * len(cells.cells()), pa.int64())}
+    )
+    frame = frame.with_columns(
+        cells.cell(nw.col("start_lon"), nw.col("start_lat")).alias("start_cell"),
+        cells.cell(nw.col("end_lon"), nw.col("end_lat")).alias("end_cell"),
+        bins.expr(nw.col("start_s")).alias("start_bin"),
+        (bins.clock.to_local(nw.col("start_s")) // DAY_S).alias("_day"),
+    )
+    for end in ("start", "end"):
+        public = table.session.from_arrow(area.rename_columns([f"_{end}_area", f"_{end}_inside"]))
+        frame = frame.join(public, left_on=f"{end}_cell", right_on=f"_{end}_area", how="left")
+    outside = nw.col("_start_inside").is_null() | nw.col("_end_inside").is_null()
+    rule = nw.when(outside).then(nw.lit("outside_area")).otherwise(nw.lit(None, dtype=nw.String))
+    if period is not None:
+        first, last = ((day - date(1970, 1, 1)).days for day in period)
+        late = (nw.col("_day") < first) | (nw.col("_day") > last)
+        rule = nw.when(late).then(nw.lit("outside_period")).otherwise(rule)
+    if "_rule" in names:
+        rule = nw.when(~nw.col("_rule").is_null()).then(nw.col("_rule")).otherwise(rule)
+    frame = frame.with_columns(rule.alias("_rule"))
+    if "_reason" not in names:
+        frame = frame.filter(nw.col("_rule").is_null())
+    gone = [name for name in RAW if name in names]
+    schema = table.schema.without(*gone).with_columns(
+        Column(name="start_cell", role=Role.QUASI, unit="cell", level=f"{cells.cell_m} m"),
+        Column(name="end_cell", role=Role.QUASI, unit="cell", level=f"{cells.cell_m} m"),
+        Column(name="start_bin", role=Role.QUASI, unit="bin", level=bins.width),
+    )
+    internal = [name for name in names if name.startswith("_") and name != "_rule"]
+    keep = [*schema.names, *internal, *(["_rule"] if "_reason" in names else [])]
+    described = replace(schema, tessellation=cells.describe(), zone=bins.zone)
+    return replace(table, frame=frame.select(*keep), schema=described, shapes=cells.polygons)

@@ -1,0 +1,91 @@
+"""Which lines are used, and where all the others went.
+
+A loaded table has a row for every physical record: with ``_reason`` where it cannot be used, with ``_rule`` where a
+promise or the recipe drops it. Here duplicates are found, the used rows are separated, and the sum is checked.
+Duplicates are looked for within a person only, so that removing one person changes no other person's rows (ruling 17).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import pyarrow as pa
+
+from anonkit.engine import Session
+from anonkit.schema import Accounting, Reason
+
+INTERNAL = ("_line", "_lines", "_reason", "_rule")
+
+
+def mark_duplicates(frame: nw.LazyFrame[Any], session: Session) -> nw.LazyFrame[Any]:
+    """Give the reason ``duplicate`` to every later line with the same person and trip token.
+
+    A row without a trip id has a token of its own and is never a duplicate. Costs one group-by; the join happens only where there are any.
+    """
+    twice = session.checkpoint(
+        session.frame(
+            "SELECT operator, person, trip, min(_line) AS _first FROM {frame} WHERE _reason IS NULL "
+            "GROUP BY operator, person, trip HAVING count(*) > 1",
+            frame=frame,
+        ),
+        "duplicates",
+    )
+    if not session.value("SELECT count(*) FROM {twice}", twice=twice):
+        return frame
+    return session.frame(
+        f"SELECT f.* EXCLUDE (_reason), CASE WHEN f._reason IS NULL AND d._first < f._line "
+        f"THEN '{Reason.DUPLICATE.value}' ELSE f._reason END AS _reason FROM {{frame}} f LEFT JOIN {{twice}} d "
+        "ON f.operator = d.operator AND f.trip = d.trip AND f.person IS NOT DISTINCT FROM d.person",
+        frame=frame,
+        twice=twice,
+    )
+
+
+def keep_used(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Rows that nothing rejects or drops, without the internal columns."""
+    names = frame.collect_schema().names()
+    used = nw.col("_reason").is_null()
+    if "_rule" in names:
+        used = used & nw.col("_rule").is_null()
+    return frame.filter(used).drop(*[name for name in INTERNAL if name in names])
+
+
+def account_for(
+    frame: nw.LazyFrame[Any],
+    session: Session,
+    *,
+    source: str,
+    physical: int,
+    header: int,
+    dropped_columns: tuple[str, ...] = (),
+) -> Accounting:
+    """Count where the physical lines of one input went, and check the sum.
+
+    Raises
+    ------
+    SourceError : a line is missing from the sum.
+    """
+    rows = session.rows(
+        "SELECT _reason, CASE WHEN _reason IS NULL THEN _rule END AS r, sum(_lines)::BIGINT FROM {frame} GROUP BY 1, 2",
+        frame=frame,
+    )
+    return Accounting(
+        source=source,
+        physical=physical,
+        header=header,
+        used=sum(lines for reason, rule, lines in rows if reason is None and rule is None),
+        dropped={rule: lines for reason, rule, lines in sorted(rows, key=str) if reason is None and rule is not None},
+        rejected={reason: lines for reason, _, lines in sorted(rows, key=str) if reason is not None},
+        dropped_columns=dropped_columns,
+    ).check()
+
+
+def rejected_lines(frame: nw.LazyFrame[Any], session: Session, *, source: str) -> pa.Table:
+    """Source, line, number of lines and reason of every line that cannot be used; never a value (ruling 25)."""
+    quoted = source.replace("'", "''")
+    return session.sql(
+        f"SELECT '{quoted}' AS source, _line AS line, _lines AS lines, _reason AS reason FROM {{frame}} "
+        "WHERE _reason IS NOT NULL ORDER BY _line",
+        frame=frame,
+    )
