@@ -1,0 +1,252 @@
+"""Quality measures of the search, each with the bounds by which it may be pruned.
+
+A measure gives a loss for a node (its classes, and which of them are released), a floor that holds for the node and
+everything coarser, and a floor for everything finer, given what the node had to suppress. Definitions follow ARX where
+it has them (Prasser and Kohlmayer 2015): discernibility (Bayardo and Agrawal 2005), normalised certainty penalty (Xu et
+al. 2006), average class size (LeFevre et al. 2006, not divided by k), non-uniform entropy (de Waal and Willenborg 1999,
+Gionis and Tassa 2009); displacement is ours: mean metres and minutes between the truth and what is released. The
+bounds are proved in docs/PRUNING.md. A small loss says nothing about privacy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from anonkit.base.errors import SchemaError
+from anonkit.kanon.hierarchies import Hierarchy
+from anonkit.kanon.search_classes import ClassCounter, ClassTable, NodeTable
+
+MEASURES = ("discernibility", "ncp", "class_size", "entropy", "displacement")
+WALKING_M_PER_MIN = 80.0
+
+
+class Measure:
+    """One measure on one table; ``least_rows`` is the smallest number of rows a released class can have."""
+
+    name = ""
+    floors_need_classes = True
+    """The floor for coarser nodes is known only after a visit."""
+
+    def __init__(self, table: ClassTable, hierarchies: Sequence[Hierarchy], least_rows: int) -> None:
+        self.table = table
+        self.hierarchies = tuple(hierarchies)
+        self.total = table.total_rows
+        self.least = max(1, min(least_rows, self.total))
+
+    def loss(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> float:
+        """Loss of releasing the classes ``released`` of a node and suppressing the others."""
+        raise NotImplementedError
+
+    def floor(self, levels: tuple[int, ...]) -> float:
+        """Bound from the levels alone: no table with these or coarser levels loses less."""
+        return 0.0
+
+    def floors(self) -> np.ndarray | None:
+        """``floor`` of every node as an array over the lattice, or None where it is 0 everywhere."""
+        return None
+
+    def floor_coarser(self, node: NodeTable) -> float:
+        """No node with these or coarser levels loses less."""
+        return self.floor(node.levels)
+
+    def floor_finer(self, counter: ClassCounter, node: NodeTable, safe: np.ndarray) -> tuple[float, float]:
+        """(a, b): each node with these or finer levels loses at least a, and at least its own floor plus b.
+
+        ``safe``: the classes that meet every threshold, or a superset of them.
+        """
+        return 0.0, 0.0
+
+
+class Discernibility(Measure):
+    """Sum of squared released classes, and the whole table for each suppressed row."""
+
+    name = "discernibility"
+
+    def loss(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> float:
+        rows = node.rows[released]
+        return float((rows * rows).sum() + (self.total - int(rows.sum())) * self.total)
+
+    def floor_coarser(self, node: NodeTable) -> float:
+        return float((node.rows * np.maximum(node.rows, self.least)).sum())
+
+    def floor_finer(self, counter: ClassCounter, node: NodeTable, safe: np.ndarray) -> tuple[float, float]:
+        lost = self.total - int(node.rows[safe].sum())
+        return float(lost * self.total + (self.total - lost) * self.least), 0.0
+
+
+class ClassSize(Measure):
+    """Rows of the table by number of released classes; what is suppressed is one more class."""
+
+    name = "class_size"
+
+    def loss(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> float:
+        groups = int(released.sum())
+        return self.total / max(groups + int(groups < int((node.rows > 0).sum())), 1)
+
+    def floor_coarser(self, node: NodeTable) -> float:
+        big = node.rows >= self.least
+        small = int(node.rows[~big].sum())
+        groups = min(int((node.rows > 0).sum()), int(big.sum()) + small // self.least + int(small > 0))
+        return self.total / max(groups, 1)
+
+    def floor_finer(self, counter: ClassCounter, node: NodeTable, safe: np.ndarray) -> tuple[float, float]:
+        return self.total / max(int(node.rows[safe].sum()) // self.least + 1, 1), 0.0
+
+
+class Additive(Measure):
+    """Losses that add up over rows and columns: a cost of each value, and the top's cost for a suppressed one."""
+
+    floors_need_classes = False
+
+    def __init__(self, table: ClassTable, hierarchies: Sequence[Hierarchy], least_rows: int) -> None:
+        super().__init__(table, hierarchies, least_rows)
+        self.costs = self._costs()
+        self.tops = [float(cost[-1].max(initial=0.0)) for cost in self.costs]
+        self.sums = [self._column_sums(j) for j in range(len(hierarchies))]
+
+    def _costs(self) -> list[list[np.ndarray]]:
+        raise NotImplementedError
+
+    def _column_sums(self, column: int) -> np.ndarray:
+        hierarchy = self.hierarchies[column]
+        rows = np.bincount(self.table.codes[column], weights=self.table.rows, minlength=hierarchy.sizes[0])
+        costs = self.costs[column]
+        return np.array([(rows * costs[level][hierarchy.codes[level]]).sum() for level in range(hierarchy.height)])
+
+    def floor(self, levels: tuple[int, ...]) -> float:
+        return float(sum(sums[level] for sums, level in zip(self.sums, levels, strict=True)))
+
+    def floors(self) -> np.ndarray | None:
+        array = np.zeros([h.height for h in self.hierarchies])
+        for j, sums in enumerate(self.sums):
+            shape = [1] * len(self.sums)
+            shape[j] = -1
+            array += sums.reshape(shape)
+        return array
+
+    def penalty(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> float:
+        """What suppression adds to the floor."""
+        lost = np.flatnonzero(~released)
+        rows = node.rows[lost]
+        extra = 0.0
+        for j, top in enumerate(self.tops):
+            cost = self.costs[j][node.levels[j]]
+            extra += float((rows * (top - cost[counter.level_codes(node, j, lost)])).sum())
+        return extra
+
+    def loss(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> float:
+        return self.floor(node.levels) + self.penalty(counter, node, released)
+
+    def floor_finer(self, counter: ClassCounter, node: NodeTable, safe: np.ndarray) -> tuple[float, float]:
+        return 0.0, self.penalty(counter, node, safe)
+
+
+class NormalisedCertaintyPenalty(Additive):
+    """Mean over all cells of (leaves - 1)/(domain - 1); a suppressed cell costs 1."""
+
+    name = "ncp"
+
+    def _costs(self) -> list[list[np.ndarray]]:
+        share = max(self.total * len(self.hierarchies), 1)
+        found = []
+        for h in self.hierarchies:
+            span = max(h.sizes[0] - 1, 1)
+            found.append([(h.leaves(level) - 1) / span / share for level in range(h.height)])
+        return found
+
+    def __init__(self, table: ClassTable, hierarchies: Sequence[Hierarchy], least_rows: int) -> None:
+        super().__init__(table, hierarchies, least_rows)
+        self.tops = [1.0 / max(self.total * len(self.hierarchies), 1)] * len(self.hierarchies)
+
+
+class Displacement(Additive):
+    """Mean metres, plus minutes at walking pace, between a row and what is released of it.
+
+    ``minutes_worth_m`` metres are worth a minute. A suppressed row is displaced by the whole area and day.
+    """
+
+    name = "displacement"
+
+    def __init__(
+        self,
+        table: ClassTable,
+        hierarchies: Sequence[Hierarchy],
+        least_rows: int,
+        *,
+        minutes_worth_m: float = WALKING_M_PER_MIN,
+    ) -> None:
+        self.minutes_worth_m = minutes_worth_m
+        super().__init__(table, hierarchies, least_rows)
+
+    def _costs(self) -> list[list[np.ndarray]]:
+        missing = [h.column for h in self.hierarchies if h.displacement is None or h.unit not in ("m", "min")]
+        if missing:
+            raise SchemaError(
+                f"measure 'displacement' knows no metres or minutes for the columns {missing}",
+                hint="give their hierarchies a displacement and a unit, or choose measure='ncp'.",
+            )
+        found = []
+        for h in self.hierarchies:
+            worth = (1.0 if h.unit == "m" else self.minutes_worth_m) / max(self.total, 1)
+            shifts = h.displacement or ()
+            found.append([np.full(h.sizes[level], shifts[level] * worth) for level in range(h.height)])
+        return found
+
+    def parts(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> dict[str, float]:
+        """Mean metres and minutes of a node, suppressed rows included."""
+        kept = float(node.rows[released].sum()) / max(self.total, 1)
+        parts = {"m": 0.0, "min": 0.0}
+        for h, level in zip(self.hierarchies, node.levels, strict=True):
+            shifts = h.displacement or (0.0,)
+            parts[h.unit or "m"] += kept * shifts[level] + (1 - kept) * shifts[-1]
+        return parts
+
+
+class NonUniformEntropy(Additive):
+    """Bits lost: log2 of how much commoner the released value is than the true one, over all cells.
+
+    A suppressed row is generalised first and then merged with the other suppressed ones, as ARX counts it.
+    """
+
+    name = "entropy"
+
+    def _costs(self) -> list[list[np.ndarray]]:
+        found = []
+        for j, h in enumerate(self.hierarchies):
+            leaf = np.bincount(self.table.codes[j], weights=self.table.rows, minlength=h.sizes[0])
+            costs = []
+            for level in range(h.height):
+                common = np.bincount(h.codes[level], weights=leaf, minlength=h.sizes[level])
+                costs.append(np.log2(np.where(common > 0, common, 1.0)))
+            found.append(costs)
+        return found
+
+    def _column_sums(self, column: int) -> np.ndarray:
+        sums = super()._column_sums(column)
+        return sums - sums[0]
+
+    def penalty(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> float:
+        lost = np.flatnonzero(~released)
+        rows = node.rows[lost]
+        total = float(rows.sum())
+        extra = 0.0
+        for j in range(len(self.hierarchies)):
+            common = np.bincount(counter.level_codes(node, j, lost), weights=rows)
+            common = common[common > 0]
+            extra += float((common * np.log2(total / common)).sum()) if total else 0.0
+        return extra
+
+
+def measure_of(
+    name: str, table: ClassTable, hierarchies: Sequence[Hierarchy], *, least_rows: int, **options: float
+) -> Measure:
+    """The measure of a name in ``MEASURES``."""
+    kinds: dict[str, type[Measure]] = {
+        kind.name: kind
+        for kind in (Discernibility, NormalisedCertaintyPenalty, ClassSize, NonUniformEntropy, Displacement)
+    }
+    if name not in kinds:
+        raise SchemaError(f"no quality measure '{name}'", hint=f"one of {', '.join(MEASURES)}.")
+    return kinds[name](table, hierarchies, least_rows, **options)

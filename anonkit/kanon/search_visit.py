@@ -1,0 +1,222 @@
+"""One node of the search: may it be released under the suppression limit, what does it lose, what does it prove.
+
+A visit counts rows first and persons only where rows do not already decide. The verdict and the bounds it returns are
+those of docs/PRUNING.md; by which of them a search prunes depends on the models (ruling 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from anonkit.base.errors import SchemaError
+from anonkit.kanon import search_kernels as kernels
+from anonkit.kanon.hierarchies import Hierarchy
+from anonkit.kanon.measures import Measure, measure_of
+from anonkit.kanon.models import Dominance, KAnonymity, Model, ShareModel
+from anonkit.kanon.search_classes import ClassCounter, ClassTable, NodeTable
+
+_CELLS = 4_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """What was learnt at one node."""
+
+    levels: tuple[int, ...]
+    verdict: str
+    """``released``, ``too many suppressed``, ``fails a model`` or ``loses more``."""
+    prunes_finer: bool
+    """No finer node can be released."""
+    suppressed_rows: int
+    lost_persons: int | None
+    classes: int
+    largest: int
+    loss: float
+    floor_coarser: float
+    floor_finer: tuple[float, float] = (0.0, 0.0)
+
+
+class Problem:
+    """Table, hierarchies, models, measure and limit, ready for visits."""
+
+    def __init__(
+        self,
+        table: ClassTable,
+        hierarchies: Sequence[Hierarchy],
+        models: Sequence[Model],
+        *,
+        measure: str,
+        max_suppressed: float,
+        suppressed_unit: str,
+        measure_options: Mapping[str, float] | None = None,
+    ) -> None:
+        if not 0 <= max_suppressed <= 1 or suppressed_unit not in ("rows", "persons"):
+            raise SchemaError(
+                f"suppression limit {max_suppressed} in '{suppressed_unit}'",
+                hint="a share from 0 to 1, in 'rows' or 'persons'.",
+            )
+        if suppressed_unit == "persons" and "person" not in table.units:
+            raise SchemaError(
+                "a suppression limit in persons needs a person column", hint="give persons, or limit rows."
+            )
+        if not models:
+            raise SchemaError("no privacy model was given", hint="at least KAnonymity(k=…, protect=…).")
+        if [h.column for h in hierarchies] != list(table.columns):
+            raise SchemaError("hierarchies and table have different columns", hint="one hierarchy a column, in order.")
+        self.table, self.hierarchies, self.models = table, tuple(hierarchies), tuple(models)
+        self.shape = tuple(h.height for h in hierarchies)
+        self.limit_persons = suppressed_unit == "persons"
+        whole = table.units["person"].total if self.limit_persons else table.total_rows
+        self.allowed = max_suppressed * whole + 1e-9
+        thresholds: dict[str, int] = {}
+        for model in models:
+            part = model.threshold()
+            if part is not None:
+                thresholds[part[0]] = max(thresholds.get(part[0], 1), part[1])
+        kinds = {m.protect for m in models if isinstance(m, KAnonymity)}
+        self.count_rows = "person" not in kinds and "driver" not in kinds
+        self.counter = ClassCounter(table, hierarchies, thresholds, count_rows=self.count_rows)
+        self.least_rows = max([1, *(n for name, n in thresholds.items() if name != "population")])
+        self.rest = tuple(m for m in models if m.threshold() is None)
+        nothing_lost = self.allowed < 1 and not self.limit_persons
+        self.rest_prunes = nothing_lost and all(
+            m.monotone_unsuppressed and (self.count_rows or isinstance(m, Dominance)) for m in self.rest
+        )
+        self.measure: Measure = measure_of(
+            measure, table, hierarchies, least_rows=self.least_rows, **(measure_options or {})
+        )
+        self.visited: dict[tuple[int, ...], Visit] = {}
+        self._overall: dict[str, np.ndarray] = {}
+
+    def visit(self, levels: tuple[int, ...], *, best: float = np.inf) -> Visit:
+        """Evaluate a node; stops early where rows alone show that it is not released or loses more than ``best``."""
+        counter, measure = self.counter, self.measure
+        node = counter.classes(levels)
+        floor = measure.floor_coarser(node)
+
+        def told(
+            verdict: str, prunes: bool, lost: int, keep: np.ndarray, loss: float, finer: tuple[float, float]
+        ) -> Visit:
+            rows = node.rows[keep]
+            seen = Visit(
+                levels=levels,
+                verdict=verdict,
+                prunes_finer=prunes,
+                suppressed_rows=self.table.total_rows - int(rows.sum()),
+                lost_persons=lost if self.limit_persons else None,
+                classes=int(keep.sum()),
+                largest=int(rows.max(initial=0)),
+                loss=loss,
+                floor_coarser=floor,
+                floor_finer=finer,
+            )
+            self.visited[levels] = seen
+            return seen
+
+        hopeful = node.rows >= self.least_rows
+        if self._lost(node, hopeful, quick=True) > self.allowed:
+            return told("too many suppressed", True, -1, hopeful, np.inf, (np.inf, 0.0))
+        loss = measure.loss(counter, node, hopeful)
+        if loss > best:
+            return told("loses more", False, -1, hopeful, loss, measure.floor_finer(counter, node, hopeful))
+        safe = counter.safe(node)
+        lost = self._lost(node, safe)
+        if lost > self.allowed:
+            return told("too many suppressed", True, lost, safe, np.inf, (np.inf, 0.0))
+        finer = measure.floor_finer(counter, node, safe)
+        released = safe
+        if self.rest:
+            released = self._passing(node, safe)
+            lost = self._lost(node, released)
+            if lost > self.allowed:
+                return told("fails a model", self.rest_prunes, lost, released, np.inf, finer)
+        return told("released", False, lost, released, measure.loss(counter, node, released), finer)
+
+    def released(self, levels: tuple[int, ...]) -> tuple[NodeTable, np.ndarray]:
+        """Class table of a node and which of its classes every model lets out."""
+        node = self.counter.classes(levels)
+        safe = self.counter.safe(node)
+        return node, (self._passing(node, safe) if self.rest else safe)
+
+    def _lost(self, node: NodeTable, kept: np.ndarray, *, quick: bool = False) -> int:
+        if not self.limit_persons:
+            return self.table.total_rows - int(node.rows[kept].sum())
+        return 0 if quick else self.counter.persons_lost(node, kept)
+
+    # ---- models beyond thresholds
+    def _passing(self, node: NodeTable, safe: np.ndarray) -> np.ndarray:
+        passing = safe.copy()
+        base = node.base_group()
+        for model in self.rest:
+            places = np.flatnonzero(passing)
+            number = np.full(len(passing), -1, dtype=np.int64)
+            number[places] = np.arange(len(places))
+            if isinstance(model, Dominance):
+                passing[places] = self._undominated(model, number[base], node.rows[places])
+            elif isinstance(model, ShareModel):
+                counts, overall = self._sensitive(model.sensitive)
+                passing[places] = _in_parts(
+                    model,
+                    number[base][counts["classes"]],
+                    counts["values"],
+                    counts["persons"],
+                    counts["counts"],
+                    len(places),
+                    overall,
+                )
+            else:
+                raise SchemaError(f"model {type(model).__name__} has neither threshold nor condition on shares")
+        return passing
+
+    def _undominated(self, model: Dominance, number: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        if model.protect not in self.table.units:
+            raise SchemaError(f"dominance of one {model.protect} needs that column", hint="name it.")
+        pairs = self.table.units[model.protect]
+        most = kernels.largest_unit(number[pairs.classes], pairs.units, pairs.counts, len(rows))
+        return most <= model.limit * rows + 1e-9
+
+    def _sensitive(self, column: str) -> tuple[dict[str, Any], np.ndarray]:
+        if column not in self.table.sensitive:
+            raise SchemaError(f"the table has no sensitive column '{column}'", hint="declare it as sensitive.")
+        data = self.table.sensitive[column]
+        persons = None if self.count_rows else data.persons
+        pieces = {"classes": data.classes, "values": data.values, "persons": persons, "counts": data.counts}
+        if column not in self._overall:
+            zero = np.zeros(len(data.values), dtype=np.int64)
+            self._overall[column] = histogram(zero, data.values, persons, data.counts, 1, len(data.labels))[0]
+        return pieces, self._overall[column]
+
+
+def histogram(
+    classes: np.ndarray, values: np.ndarray, persons: np.ndarray | None, counts: np.ndarray, size: int, width: int
+) -> np.ndarray:
+    """Rows, or distinct persons where persons are given (sorted), by class and value; class < 0 is left out."""
+    if persons is None:
+        keep = classes >= 0
+        cells = classes[keep].astype(np.int64) * width + values[keep]
+        return np.bincount(cells, weights=counts[keep], minlength=size * width).reshape(size, width)
+    cells = np.where((classes >= 0) & (persons >= 0), classes.astype(np.int64) * width + values, -1)
+    return kernels.distinct_units(cells, persons, size * width).reshape(size, width).astype(np.float64)
+
+
+def _in_parts(
+    model: ShareModel,
+    classes: np.ndarray,
+    values: np.ndarray,
+    persons: np.ndarray | None,
+    counts: np.ndarray,
+    size: int,
+    overall: np.ndarray,
+) -> np.ndarray:
+    width = len(overall)
+    step = max(1, _CELLS // max(width, 1))
+    verdict = np.zeros(size, dtype=np.bool_)
+    for low in range(0, size, step):
+        high = min(size, low + step)
+        here = np.where((classes >= low) & (classes < high), classes - low, -1)
+        verdict[low:high] = model.passes(histogram(here, values, persons, counts, high - low, width), overall)
+    return verdict
