@@ -1,0 +1,270 @@
+"""Person-level origin–destination flows: two or three paid measurements, and an estimate made from nothing else.
+
+What: (1) a paid histogram of activity chooses the cap T; (2) every trip weighs min(1, T/n) of its person's n trips, and
+the cells get integer noise; (3) where the paid number of persons says it helps, origins and destinations are measured
+again at a higher cap. Then post-processing only: gravity model raked to noisy margins and distance bands, likeness to
+the reverse flow, posterior mean, scaled to the paid total. Why: half the divergence of clipped noise at the same
+epsilon, and a total that is right. Source: conformance/README.md; Amin et al. 2019; Dwork, Roth 2014, 2.1. What it does
+not protect against: correlated persons (a family that always rides together counts as several); the estimate leans on
+the model where cells are small, so the signed noisy cells and their interval are kept beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from anonkit.base.errors import SchemaError
+from anonkit.dp.activity import Activity, activity_bins
+from anonkit.dp.bounding import WEIGHT_SCALE, integer_weights, trips_of, weighted_counts
+from anonkit.dp.charge import Purse
+from anonkit.dp.gravity import distance_bands, positive_sums, rake, ratio_towards_one
+from anonkit.dp.mechanisms import DiscreteLaplace
+from anonkit.dp.postprocess import NoiseShape, posterior_cells
+from anonkit.dp.public import PublicKeys, PublicZones, require
+
+HIGH_CAP = 16
+MARGIN_NOISE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """How epsilon is divided. Public; the cells get the rest."""
+
+    activity: Fraction = Fraction(6, 100)
+    """For the histogram that chooses the cap and pays for the total."""
+    margins: Fraction = Fraction(15, 100)
+    """For origins and destinations at a higher cap, where persons are many; otherwise it goes to the cells."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FlowKeys:
+    """Keys of a flow table with what the model needs: origin, destination, reverse flow, bands, further groups."""
+
+    keys: PublicKeys
+    origin: np.ndarray = field(repr=False)
+    destination: np.ndarray = field(repr=False)
+    reverse: np.ndarray = field(repr=False)
+    """Index of the reverse flow in the same further group (hour, mode), −1 for none."""
+    groups: tuple[np.ndarray, ...] = field(repr=False)
+    """Further groupings of cells to rake to: distance band, hour, ….."""
+    zones: int
+
+    @classmethod
+    def of(cls, keys: PublicKeys, zones: PublicZones | None = None) -> FlowKeys:
+        """Work out the structure; the first two columns are origin and destination, others are further groups."""
+        require(keys, PublicKeys, "keys")
+        if len(keys.columns) < 2:
+            raise SchemaError("flow keys need an origin and a destination column.", hint="keys=zones.pairs()")
+        names, ends = np.unique(keys.values[:, :2], return_inverse=True)
+        ends = ends.reshape(-1, 2)
+        turned = keys.values.copy()
+        turned[:, [0, 1]] = turned[:, [1, 0]]
+        reverse = np.where(ends[:, 0] == ends[:, 1], -1, keys.locate(turned))
+        groups = [np.unique(keys.values[:, part], return_inverse=True)[1] for part in range(2, len(keys.columns))]
+        if zones is not None:
+            require(zones, PublicZones, "zones")
+            order = np.argsort(zones.zone)
+            place = order[np.searchsorted(zones.zone, keys.values[:, :2], sorter=order)]
+            apart = np.hypot(
+                zones.x_m[place[:, 0]] - zones.x_m[place[:, 1]], zones.y_m[place[:, 0]] - zones.y_m[place[:, 1]]
+            )
+            groups.append(distance_bands(apart))
+        else:
+            groups.append((ends[:, 0] != ends[:, 1]).astype(np.int64))
+        return cls(
+            keys=keys,
+            origin=ends[:, 0],
+            destination=ends[:, 1],
+            reverse=reverse,
+            groups=tuple(groups),
+            zones=len(names),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FlowMeasurement:
+    """What was paid for: everything an estimate may look at."""
+
+    activity: Activity
+    cap: int
+    cells: np.ndarray = field(repr=False)
+    """Noisy capped flows, in trips (whole numbers of 1/scale)."""
+    units: np.ndarray = field(repr=False)
+    """The same as drawn, int64 in units of 1/scale trip."""
+    noise: DiscreteLaplace
+    scale: int
+    high_cap: int | None = None
+    origins: np.ndarray | None = field(default=None, repr=False)
+    destinations: np.ndarray | None = field(default=None, repr=False)
+    margin_deviation: float = 0.0
+    epsilon: Fraction = Fraction(0)
+
+    @property
+    def cell_noise(self) -> NoiseShape:
+        """Noise of a cell in trips."""
+        return NoiseShape(scale=self.noise.scale / self.scale)
+
+
+def margins_pay(activity: Activity, *, zones: int, epsilon: Fraction, share: Fraction) -> bool:
+    """Whether margins at the higher cap are worth their share: noise of a zone's sum below a twentieth of its mean.
+
+    Decided by the paid histogram and public numbers only.
+    """
+    deviation = 2**0.5 * 2 * HIGH_CAP / float(epsilon * share)
+    return deviation * zones < MARGIN_NOISE * activity.below(HIGH_CAP)
+
+
+def measure_flows(
+    codes: np.ndarray, cell: np.ndarray, *, keys: FlowKeys, epsilon: Fraction, purse: Purse, shares: Shares
+) -> FlowMeasurement:
+    """Draw the two or three noisy tables of a flow product.
+
+    Parameters
+    ----------
+    codes : person code a trip, −1 for nobody (``bounding.person_codes``).
+    cell : index of the trip's key among ``keys``, −1 outside; such trips are left out before bounding.
+    epsilon : cost of the product; charged in two or three reservations that sum to it.
+    purse : pays; each reservation is made before its noise is drawn.
+
+    Returns
+    -------
+    FlowMeasurement.
+
+    Privacy
+    -------
+    ``epsilon``-DP for adding or removing one person with any number of trips, by basic composition of the parts: one
+    bin of the histogram changes by 1; cells change by at most T trips in sum, margins by 2 × 16.
+
+    Sources
+    -------
+    conformance/README.md, last section.
+    """
+    inside = (codes >= 0) & (cell >= 0)
+    codes, cell = codes[inside], cell[inside]
+    histogram = DiscreteLaplace(sensitivity=1, epsilon=epsilon * shares.activity)
+    noisy = purse.add_noise(
+        histogram,
+        activity_bins(trips_of(codes)),
+        keys_hash="log2-activity-bins",
+        bounds={"bins_a_person": 1},
+        part="activity",
+    )
+    activity = Activity(noisy=noisy, standard_deviation=histogram.standard_deviation)
+    cap = activity.cap()
+    rest = epsilon * (1 - shares.activity)
+    high: dict[str, Any] = {}
+    if margins_pay(activity, zones=keys.zones, epsilon=epsilon, share=shares.margins):
+        high_cap = max(HIGH_CAP, 4 * cap)
+        weights = integer_weights(codes, max_trips=high_cap)
+        table = weighted_counts(cell, weights, size=len(keys.keys))
+        both = np.concatenate([_sums(keys.origin, table, keys.zones), _sums(keys.destination, table, keys.zones)])
+        noise = DiscreteLaplace(sensitivity=2 * weights.sensitivity, epsilon=epsilon * shares.margins)
+        drawn = purse.add_noise(
+            noise, both, keys_hash=keys.keys.sha256, bounds={"max_trips": high_cap}, part="margins"
+        ) / float(weights.scale)
+        rest -= epsilon * shares.margins
+        high = {
+            "high_cap": high_cap,
+            "origins": drawn[: keys.zones],
+            "destinations": drawn[keys.zones :],
+            "margin_deviation": noise.standard_deviation / weights.scale,
+        }
+    weights = integer_weights(codes, max_trips=cap)
+    noise = DiscreteLaplace(sensitivity=weights.sensitivity, epsilon=rest)
+    units = purse.add_noise(
+        noise,
+        weighted_counts(cell, weights, size=len(keys.keys)),
+        keys_hash=keys.keys.sha256,
+        bounds={"max_trips": cap, "weight_scale": weights.scale},
+        part="cells",
+    )
+    return FlowMeasurement(
+        activity=activity,
+        cap=cap,
+        cells=units / float(WEIGHT_SCALE),
+        units=units,
+        noise=noise,
+        scale=weights.scale,
+        epsilon=epsilon,
+        **high,
+    )
+
+
+def _sums(group: np.ndarray, table: np.ndarray, size: int) -> np.ndarray:
+    """Exact integer sums of ``table`` over ``group``."""
+    sums = np.zeros(size, np.int64)
+    np.add.at(sums, group, table)
+    return sums
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FlowEstimate:
+    """Estimates of one measurement; all post-processing."""
+
+    trips: np.ndarray = field(repr=False)
+    """All trips a cell, non-negative, summing to ``total``."""
+    capped: np.ndarray = field(repr=False)
+    """Posterior mean of the capped flow."""
+    capped_variance: np.ndarray = field(repr=False)
+    total: float
+    """Estimated number of all trips with a person and public keys."""
+    capped_total: float
+    """Of these, trips inside the cap."""
+
+
+def gravity_model(measurement: FlowMeasurement, keys: FlowKeys) -> np.ndarray:
+    """Gravity table raked to the noisy cells' own margins, distance bands and further groups."""
+    cells, deviation = measurement.cells, measurement.cell_noise.variance**0.5
+    total = max(float(cells.sum()), 1.0)
+    groups, targets = [], []
+    for group in (keys.origin, keys.destination, *keys.groups):
+        members = np.bincount(group)
+        sums = np.bincount(group, weights=cells)
+        if group is keys.origin or group is keys.destination:
+            target = positive_sums(sums, deviation * float(members.mean()) ** 0.5)
+        else:
+            target = np.maximum(sums, 0.3 * deviation * members**0.5)
+        groups.append(group)
+        targets.append(target * total / target.sum())
+    return np.maximum(rake(groups, targets), 1e-6 * total / len(cells))
+
+
+def estimate_flows(measurement: FlowMeasurement, keys: FlowKeys) -> FlowEstimate:
+    """Best estimate of all trips a cell from what was paid for.
+
+    Privacy
+    -------
+    Post-processing; spends nothing and may be repeated.
+    """
+    model = gravity_model(measurement, keys)
+    capped, variance = posterior_cells(measurement.cells, model, noise=measurement.cell_noise, reverse=keys.reverse)
+    trips = capped
+    if measurement.origins is not None and measurement.destinations is not None:
+        trips = _to_high_margins(trips, measurement, keys)
+        high_cap = measurement.high_cap or measurement.cap
+        inside = (measurement.origins.sum() + measurement.destinations.sum()) / 2
+        total = inside + measurement.activity.beyond(high_cap)
+    else:
+        total = float(measurement.cells.sum()) + measurement.activity.beyond(measurement.cap)
+    total = max(float(total), 1.0)
+    capped_total = min(max(float(measurement.cells.sum()), 1.0), total)
+    return FlowEstimate(
+        trips=trips * total / max(trips.sum(), 1e-300),
+        capped=capped,
+        capped_variance=variance,
+        total=total,
+        capped_total=capped_total,
+    )
+
+
+def _to_high_margins(table: np.ndarray, measurement: FlowMeasurement, keys: FlowKeys) -> np.ndarray:
+    """Rake the posterior table to the margins at the higher cap, as far as they differ by more than noise."""
+    targets = []
+    for group, high in ((keys.origin, measurement.origins), (keys.destination, measurement.destinations)):
+        low = np.bincount(group, weights=table, minlength=keys.zones)
+        targets.append(low * ratio_towards_one(np.asarray(high), low, measurement.margin_deviation))
+    return rake([keys.origin, keys.destination], targets, start=table, rounds=50)
