@@ -20,7 +20,7 @@ from anonkit.base.errors import SchemaError
 from anonkit.simulate.areas import BAKU, METRES_PER_LAT_DEGREE, PLACE_LAT, PLACE_LON, Area, Places, places
 from anonkit.simulate.draws import Draws, Floats, Ints
 
-CHUNK_TRIPS = 1 << 20
+CHUNK_TRIPS = 1 << 19
 COLUMNS = (
     *("trip", "person", "driver", "vehicle", "operator", "mode", "start_s", "end_s"),
     *("start_lon", "start_lat", "end_lon", "end_lat", "distance_m", "duration_s"),

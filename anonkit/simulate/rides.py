@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ import numpy as np
 from anonkit.simulate.accounts import account, addresses, spelled
 from anonkit.simulate.city import HOURS_EVENING, SCOOTER, City, TripNumbers, trip_parts, without_overlaps
 from anonkit.simulate.draws import Draws
+from anonkit.simulate.files import local_iso, quoted, write_text
 
 RIDE_COLUMNS = (
     *("ride_id", "user_id", "full_name", "email", "phone", "card_number", "device_id", "ip", "scooter_id"),
@@ -111,15 +112,6 @@ def rides(city: City, *, snap_m: float = 200.0) -> list[Ride]:
     return made
 
 
-def local(seconds: int, zone: ZoneInfo) -> str:
-    """Give a local time with its offset, as in ``2026-09-01T08:15:03+04:00``."""
-    return datetime.fromtimestamp(seconds, UTC).astimezone(zone).isoformat()
-
-
-def _quoted(value: str) -> str:
-    return f'"{value.replace(chr(34), chr(34) * 2)}"' if any(mark in value for mark in ',"\n') else value
-
-
 def _fields(city: City, made: list[Ride]) -> list[dict[str, str]]:
     draws, zone = Draws(city.seed, 22), ZoneInfo(city.zone)
     size = len(made)
@@ -130,7 +122,7 @@ def _fields(city: City, made: list[Ride]) -> list[dict[str, str]]:
         draws.uniform(size),
     )
     comments = draws.pick(_COMMENTS, size)
-    people = {rider: account(rider, seed=SAMPLE_SEED) for rider in {ride.rider for ride in made}}
+    people = {rider: account(rider) for rider in {ride.rider for ride in made}}
     lines = []
     for row, ride in enumerate(made):
         person = people[ride.rider]
@@ -147,8 +139,8 @@ def _fields(city: City, made: list[Ride]) -> list[dict[str, str]]:
                 "device_id": person.device,
                 "ip": network[row],
                 "scooter_id": f"S{ride.scooter:03d}",
-                "started_at": local(ride.start_s, zone),
-                "ended_at": local(ride.end_s, zone),
+                "started_at": local_iso(ride.start_s, zone),
+                "ended_at": local_iso(ride.end_s, zone),
                 "start_lon": f"{ride.start[0]:.5f}",
                 "start_lat": f"{ride.start[1]:.5f}",
                 "end_lon": f"{ride.end[0]:.5f}",
@@ -211,7 +203,7 @@ def write_rides_csv(path: str | Path, city: City, *, dirt: int = 3) -> dict[str,
     text = [",".join(RIDE_COLUMNS)]
     for row, line in enumerate(lines):
         kind = fault.get(row, "")
-        values = [_quoted(value) for value in _soil(kind, line).values()]
+        values = [quoted(value) for value in _soil(kind, line).values()]
         if kind == "too_few_fields":
             values = values[:11]
         elif kind == "too_many_fields":
@@ -221,6 +213,6 @@ def write_rides_csv(path: str | Path, city: City, *, dirt: int = 3) -> dict[str,
             text.append(text[-1])
         elif kind == "empty_line":
             text.append("")
-    Path(path).write_text("\n".join(text) + "\n", encoding="utf-8", newline="\n")
+    write_text(path, "\n".join(text) + "\n")
     counts = {kind: list(fault.values()).count(kind) for kind in DIRT}
     return {"lines": len(text), "rides": len(made), **counts}

@@ -1,4 +1,4 @@
-"""Which samples the project keeps, and how each is made again: one writer an operator.
+"""Which samples the project keeps, and how each is made again: one writer an operator, one for the lists.
 
 ``data/samples`` holds what these writers make from the constants in their modules; a test compares the bytes. Invented
 people; nothing here came from an operator.
@@ -11,15 +11,31 @@ from pathlib import Path
 from types import MappingProxyType
 
 from anonkit.base.errors import SourceError
+from anonkit.simulate.bakikart import write_bakikart
+from anonkit.simulate.charge_az import write_charge_az
+from anonkit.simulate.lists import write_lists
+from anonkit.simulate.mds import write_mds
+from anonkit.simulate.pokupi import write_pokupi
 from anonkit.simulate.rides import SAMPLE_CITY, write_rides_csv
+from anonkit.simulate.uklon import write_uklon
 
 
 def write_kontaktplus(folder: Path) -> None:
-    """Write the rides of KONTAKTPLUS."""
+    """Write the rides of KONTAKTPLUS, flat and as MDS."""
+    write_mds(folder)
     write_rides_csv(folder / "rides.csv", SAMPLE_CITY)
 
 
-SAMPLES: Mapping[str, Callable[[Path], None]] = MappingProxyType({"kontaktplus": write_kontaktplus})
+SAMPLES: Mapping[str, Callable[[Path], None]] = MappingProxyType(
+    {
+        "bakikart": write_bakikart,
+        "charge_az": write_charge_az,
+        "kontaktplus": write_kontaktplus,
+        "lists": write_lists,
+        "pokupi": write_pokupi,
+        "uklon": write_uklon,
+    }
+)
 
 
 def write_sample(name: str, folder: str | Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """The city's trips as Arrow tables and Parquet files, at any size.
 
-Parts of about a million trips are made and written one after another, so 100 million trips need no more memory than one
+Parts of about half a million trips are made and written one after another, so 100 million need little more memory than one
 million. Ids are strings such as ``p0012345``, made from numbers in Arrow. Input for benchmarks and tests, with invented
 people; not a release, and not protected.
 """
