@@ -17,11 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.sparse.csgraph import dijkstra
-
 from anonkit.geo.matching import Matcher, MatchSettings
 from anonkit.geo.networks import Network
 from anonkit.geo.networks_read import read_network
+from scipy.sparse.csgraph import dijkstra
 
 OTHER = """
 import json, sys, time
@@ -34,18 +33,20 @@ for node, (x, y) in enumerate(case["nodes"]):
     streets.add_node(node, (x, y))
 for a, b in case["links"]:
     streets.add_edge(a, b)
-answer = []
-start = time.perf_counter()
-for trace in case["traces"]:
-    begin = time.perf_counter()
-    try:
-        matcher = DistanceMatcher(streets, max_dist=200, obs_noise=10, obs_noise_ne=20, min_prob_norm=0.0001,
-                                  non_emitting_states=True, max_lattice_width=8)
-        matcher.match([tuple(p) for p in trace])
-        answer.append([[a, b] for a, b in matcher.get_path(only_nodes=False, allow_jumps=False)])
-    except Exception as error:
-        answer.append([])
-json.dump({"paths": answer, "seconds": time.perf_counter() - start}, open(sys.argv[2], "w"))
+best = (-1.0, [], 0.0)
+for extra in ({"obs_noise": 10, "obs_noise_ne": 20, "max_lattice_width": 8},
+              {"obs_noise": 10, "obs_noise_ne": 40, "dist_noise": 50, "max_lattice_width": 5},
+              {"obs_noise": 10, "dist_noise": 30, "max_lattice_width": 5, "restrained_ne": False}):
+    answer, start, reached = [], time.perf_counter(), 0
+    for trace in case["traces"]:
+        matcher = DistanceMatcher(streets, max_dist=200, min_prob_norm=0.0001, non_emitting_states=True, **extra)
+        _, last = matcher.match([tuple(p) for p in trace])
+        reached += (last + 1) / len(trace)
+        answer.append([[a, b] for a, b in matcher.path_pred if a != b] if matcher.path_pred else [])
+    if reached > best[0]:  # the settings under which the other tool gets farthest count
+        best = (reached, answer, time.perf_counter() - start)
+_, answer, seconds = best
+json.dump({"paths": answer, "seconds": seconds}, open(sys.argv[2], "w"))
 """
 
 
@@ -93,7 +94,9 @@ def along(network: Network, link: np.ndarray, metres: np.ndarray) -> tuple[np.nd
     """Coordinates at some metres along links."""
     count = np.diff(network.shape_offset)
     owner = np.repeat(np.arange(network.links), count)
-    step = np.r_[0.0, np.where(owner[1:] == owner[:-1], np.hypot(np.diff(network.shape_x), np.diff(network.shape_y)), 0)]
+    step = np.r_[
+        0.0, np.where(owner[1:] == owner[:-1], np.hypot(np.diff(network.shape_x), np.diff(network.shape_y)), 0)
+    ]
     total = np.cumsum(step)
     position = total[network.shape_offset[link]] + np.clip(metres, 0, network.length_m[link])
     right = np.searchsorted(total, position, side="right")

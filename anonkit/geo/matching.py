@@ -92,7 +92,7 @@ class Walks:
 
     def length_m(self) -> Floats:
         """Metres driven by each trip."""
-        return np.bincount(self.trip, weights=self.exit_m - self.enter_m, minlength=self.trips)
+        return np.bincount(self.trip, weights=self.exit_m - self.enter_m, minlength=self.trips).astype(float)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,10 +216,11 @@ class Matcher:
                 part[0], part[-1] + 1, fixes, x, y, time, index, table, street, settings,
                 fix_link, fix_offset, fix_distance, fix_state, fix_piece, certainty,
             )  # fmt: skip
-            return trace_trips(  # type: ignore[no-any-return]
+            traced: tuple[Any, Any] = trace_trips(
                 part[0], part[-1] + 1, fixes, x, y, time, table, street, settings,
                 fix_link, fix_offset, fix_state, fix_piece,
             )  # fmt: skip
+            return traced
 
         pieces = max(1, min(trips, self.threads * 8 if trips > 200 else 1))
         parts = [part for part in np.array_split(np.arange(trips), pieces) if len(part)]

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import pyogrio
 import shapely
+
 from anonkit.base.errors import SourceError
 from anonkit.geo.networks import Network, Plane, network_from_streets
 
