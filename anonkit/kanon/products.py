@@ -2,8 +2,8 @@
 
 Products are decided from fine to coarse. A class is published when it holds the thresholds, and when what it holds
 beyond the finer classes already published is nothing or holds them too: otherwise subtraction gives a few people away
-(ruling 11). The total of a time bin is treated as known to the recipient: where the unpublished rest of a bin is too
-small, the bin's smallest published class is suppressed beside it.
+(ruling 11). The total of a time bin is treated as known to the recipient: where a part publishes something new in a bin
+and leaves too small a rest, the smallest of its new classes there is suppressed beside it.
 
 Does not protect against: what the members of a class have in common (diversity), differences between two releases
 (the registry's business), linear combinations over several rows and columns of a flow table at once (`derivability`).
@@ -241,8 +241,8 @@ def _decide(
         marked = _mark(keyed, classes, part, session)
     names = dict(zip(keys, part.product.keys, strict=True))
     decision = Decision(part=part, classes=classes.rename(names), suppressed_beside=len(victims))
-    if part.product.kind == "volumes":  # departures do not cover arrivals: what stays open is decided for each
-        marked = marked.with_columns((nw.col(OPEN) | nw.col(part.hit)).alias(OPEN))
+    if part.product.kind != "volumes":  # departures do not cover arrivals: each is held against trips and flows
+        marked = marked.with_columns((nw.col(OPEN) & ~nw.col(part.hit)).alias(OPEN))
     return decision, marked.drop(*keys)
 
 
@@ -250,18 +250,21 @@ def _mark(keyed: nw.LazyFrame[Any], classes: nw.LazyFrame[Any], part: Part, sess
     keys = [f"_key_{name}" for name in part.product.keys]
     hits = classes.filter(nw.col(PUBLISHED)).select(*keys, nw.lit(True).alias(part.hit))
     joined = keyed.join(hits, on=keys, how="left").with_columns(nw.col(part.hit).fill_null(False))
-    return session.checkpoint(joined.with_columns((nw.col(OPEN) & ~nw.col(part.hit)).alias(OPEN)), f"marked-{part.hit}")
+    return session.checkpoint(joined, f"marked-{part.hit}")
 
 
 def _bins_with_small_rest(marked: nw.LazyFrame[Any], part: Part, protection: Protection, session: Session) -> list[int]:
-    """Time bins whose unpublished rest is neither nothing nor large enough."""
+    """Time bins whose unpublished rest is neither nothing nor large enough, though this part publishes more of them."""
     key = f"_key_{part.product.bin_column}"
-    small = f"count({protection.unit}) < {protection.k}"
-    query = f"SELECT {key} FROM (SELECT DISTINCT {key}, {{unit}} FROM {{rows}} WHERE {OPEN}) GROUP BY 1 HAVING "
-    bins = {row[0] for row in session.rows(query.replace("{unit}", protection.unit) + small, rows=marked)}
-    if protection.k_driver is not None:
-        small = f"count(driver) < {protection.k_driver}"
-        bins |= {row[0] for row in session.rows(query.replace("{unit}", "driver") + small, rows=marked)}
+    bins: set[int] = set()
+    for column, threshold in ((protection.unit, protection.k), ("driver", protection.k_driver)):
+        if threshold is not None:
+            query = (
+                f"SELECT {key} FROM (SELECT {key}, {column}, bool_or({part.hit}) AS hit, bool_or(NOT {part.hit}) AS rest "
+                f"FROM {{rows}} WHERE {OPEN} GROUP BY ALL) GROUP BY 1 "
+                f"HAVING bool_or(hit) AND bool_or(rest) AND count({column}) FILTER (rest) < {threshold}"
+            )
+            bins |= {row[0] for row in session.rows(query, rows=marked)}
     return sorted(bins)
 
 

@@ -1,0 +1,109 @@
+"""From the operators' files to one tokenised table of cells and bins.
+
+Reading, tokens and cells are one lazy pass: the first thing that is ever stored (in the private folder of the run) holds
+neither identifiers nor coordinates (ruling 25).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import pyarrow as pa
+
+from anonkit.base.errors import SourceError
+from anonkit.engine import Session
+from anonkit.geo import generalise
+from anonkit.prepare import account_for, keep_used, mark_duplicates, rejected_lines, tokenise
+from anonkit.recipe import Recipe
+from anonkit.schema import Accounting, Reason
+from anonkit.sources import InputSpec, read_generic
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingested:
+    """The tokenised rows of all inputs, and where every line went."""
+
+    rows: nw.LazyFrame[Any]
+    accounting: tuple[Accounting, ...]
+    rejected: pa.Table
+
+
+def ingest(recipe: Recipe, *, session: Session, key: bytes, as_of: datetime) -> Ingested:
+    """Read all inputs of a recipe.
+
+    Raises
+    ------
+    SourceError : an input cannot be read, or more of its lines are rejected than the recipe allows.
+    """
+    frames, accounts, rejected = [], [], []
+    for number, spec in enumerate(recipe.inputs, start=1):
+        frame, account, lines = _one(recipe, spec, number, session=session, key=key, as_of=as_of)
+        frames.append(frame)
+        accounts.append(account)
+        rejected.append(lines)
+    rows = nw.concat(frames) if len(frames) > 1 else frames[0]
+    return Ingested(rows=rows, accounting=tuple(accounts), rejected=pa.concat_tables(rejected))
+
+
+def _one(
+    recipe: Recipe, spec: InputSpec, number: int, *, session: Session, key: bytes, as_of: datetime
+) -> tuple[nw.LazyFrame[Any], Accounting, pa.Table]:
+    grid, bins = recipe.geo.grid, recipe.time.time_bins
+    if spec.time.zone is None:
+        spec = spec.model_copy(update={"time": spec.time.model_copy(update={"zone": recipe.time.zone})})
+    table, opened = read_generic(spec, session=session, as_of_s=int(as_of.timestamp()), box=grid.box)
+    table = tokenise(table, key=key)
+    period: tuple[date, date] = (recipe.period.first, recipe.period.last)
+    table = generalise(table, cells=grid, bins=bins, period=period)
+    frame = _with_unknowns(table.frame, recipe, spec)
+    frame = mark_duplicates(session.checkpoint(frame, f"input-{number}"), session)
+    physical = (
+        opened.csv.lines_seen if opened.csv is not None else session.value("SELECT count(*) FROM {f}", f=opened.frame)
+    )
+    source = spec.operator if len(recipe.inputs) == 1 else f"{number}:{spec.operator}"
+    account = account_for(
+        frame,
+        session,
+        source=source,
+        physical=physical,
+        header=opened.header_lines,
+        dropped_columns=opened.dropped_columns,
+    )
+    _not_too_many_rejected(account, spec)
+    return keep_used(frame), account, rejected_lines(frame, session, source=source)
+
+
+def _with_unknowns(frame: nw.LazyFrame[Any], recipe: Recipe, spec: InputSpec) -> nw.LazyFrame[Any]:
+    """Keep what later steps need; a null in a released column becomes a category; nobody's rows are dropped by rule."""
+    unit = recipe.privacy.unit.value
+    names = frame.collect_schema().names()
+    extras = []
+    for name in recipe.released_columns:
+        column = nw.col(name).cast(nw.String) if name in names else nw.lit(None, dtype=nw.String)
+        extras.append(column.fill_null(UNKNOWN).alias(name))
+    nobody = nw.col("_reason").is_null() & nw.col("_rule").is_null() & nw.col(unit).is_null()
+    rule = nw.when(nobody).then(nw.lit(f"no_{unit}")).otherwise(nw.col("_rule")).alias("_rule")
+    kept = ("trip", "person", "driver", "start_cell", "end_cell", "start_bin", "_line", "_lines", "_reason")
+    plain = [name for name in (*kept, "operator") if name not in recipe.released_columns]
+    return (
+        frame.select(*plain, rule, *extras)
+        if "operator" not in recipe.released_columns
+        else frame.select(*kept, rule, *extras)
+    )
+
+
+def _not_too_many_rejected(account: Accounting, spec: InputSpec) -> None:
+    lines = account.physical - account.header
+    rejected = sum(account.rejected.values())
+    if lines and rejected > spec.checks.max_rejected * lines:
+        worst = max(account.rejected, key=lambda name: account.rejected[name])
+        raise SourceError(
+            f"{spec.path.name}: {rejected:,} of {lines:,} lines cannot be used; most of them: {worst} "
+            f"({account.rejected[worst]:,}; {Reason(worst).what})",
+            hint=Reason(worst).hint,
+        )

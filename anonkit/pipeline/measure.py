@@ -1,0 +1,72 @@
+"""The first risk figures of a release: class sizes in persons and row-level risk, before and after suppression.
+
+Exact figures about raw data: they stay inside.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from anonkit.engine import Session
+from anonkit.kanon import Decision, Decisions
+from anonkit.recipe import Recipe
+from anonkit.risk.classes import class_risk
+
+
+def measure_risk(decisions: Decisions, recipe: Recipe, *, session: Session) -> dict[str, Any]:
+    """Class risk of the finest product, for all rows and for the published ones."""
+    decision = decisions.parts[0]
+    part, unit = decision.part, recipe.privacy.unit.value
+    keyed = part.keyed(decisions.rows, recipe.geo.grid, recipe.time.time_bins)
+    keys = ", ".join(f'"_key_{name}"' for name in part.product.keys)
+    table = session.sql(
+        f"SELECT dense_rank() OVER (ORDER BY {keys}) AS class, {unit} AS unit, count(*) AS n, bool_and({part.hit}) AS hit "
+        f"FROM {{rows}} GROUP BY {keys}, {unit}",
+        rows=keyed,
+    )
+    code, person, rows = (table.column(name).to_numpy().astype(np.int64) for name in ("class", "unit", "n"))
+    hit = table.column("hit").to_numpy(zero_copy_only=False).astype(bool)
+    before = class_risk(code, person, rows)
+    after = class_risk(code[hit], person[hit], rows[hit]) if hit.any() else None
+    return {"product": part.name, "before": _figures(before), "after": _figures(after) if after is not None else None}
+
+
+def _figures(risk: Any) -> dict[str, Any]:
+    return {
+        "classes": risk.classes,
+        "persons": risk.persons,
+        "rows": risk.rows,
+        "class_size_min": risk.smallest,
+        "class_size_quartiles": list(risk.quartiles),
+        "class_size_histogram": dict(risk.histogram),
+        "unique_classes": risk.unique_classes,
+        "unique_persons": risk.unique_persons,
+        "row_risk_max": str(risk.prosecutor_max),
+        "row_risk_mean": float(risk.prosecutor_mean),
+        "dominated_classes": risk.dominated_classes,
+        "marketer": float(risk.marketer),
+    }
+
+
+def product_figures(decisions: Decisions, *, session: Session) -> list[dict[str, Any]]:
+    """Classes, rows and shares published of each part."""
+    return [_product(decision, session) for decision in decisions.parts]
+
+
+def _product(decision: Decision, session: Session) -> dict[str, Any]:
+    classes, published, rows, released = session.rows(
+        "SELECT count(*), count(*) FILTER (_published), coalesce(sum(rows), 0)::BIGINT, "
+        "coalesce(sum(rows) FILTER (_published), 0)::BIGINT FROM {classes}",
+        classes=decision.classes,
+    )[0]
+    return {
+        "part": decision.part.name,
+        "classes": classes,
+        "classes_released": published,
+        "trips": rows,
+        "trips_released": released,
+        "share_released": round(released / rows, 4) if rows else 0.0,
+        "suppressed_beside": decision.suppressed_beside,
+    }

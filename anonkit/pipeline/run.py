@@ -1,0 +1,173 @@
+"""The main job: a recipe in, a checked release out, or a refusal.
+
+The order is fixed: read, decide, measure, write, gate, hand over. Everything before the hand-over happens in the private
+folder and in a staging folder; a kill at any point leaves no half release.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from anonkit.base.clock import as_of as instant
+from anonkit.base.clock import now
+from anonkit.base.entropy import fresh_key
+from anonkit.base.errors import ReleaseRefusedError
+from anonkit.base.findings import Finding
+from anonkit.base.progress import Progress
+from anonkit.engine import Session
+from anonkit.kanon import decide_products
+from anonkit.pipeline.ingest import ingest
+from anonkit.pipeline.measure import measure_risk, product_figures
+from anonkit.publish import Handover, ReleaseSpec, run_gate, write_bundle
+from anonkit.recipe import Recipe, load_recipe
+from anonkit.version import __version__
+
+STAGES = ("read", "decide", "measure", "write", "gate", "hand over")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseResult:
+    """What a release came to."""
+
+    out: Path
+    """The folder that may be handed over."""
+    inside: Path
+    """The folder that stays: run.json, rejected.parquet."""
+    findings: tuple[Finding, ...]
+    run: dict[str, Any]
+
+
+def release(
+    recipe: str | Path,
+    *,
+    out: str | Path,
+    inside: str | Path | None = None,
+    as_of: str | date | datetime | None = None,
+    progress: Progress | None = None,
+) -> ReleaseResult:
+    """Make the release that a recipe describes.
+
+    Parameters
+    ----------
+    recipe : path of the YAML file.
+    out : folder to hand over; must not exist yet.
+    inside : folder that stays; default ``<out>.inside``.
+    as_of : the instant at which clocks are evaluated; default now.
+
+    Returns
+    -------
+    ReleaseResult
+
+    Raises
+    ------
+    RecipeError, SourceError : exit code 2. ReleaseRefusedError : the gate refused, exit code 3; nothing is handed over.
+
+    Privacy
+    -------
+    What leaves is exactly what the gate recounted. Exact counts and reasons stay in ``inside``.
+    """
+    when = instant(as_of)
+    read, digest = load_recipe(Path(recipe))
+    progress = progress or Progress()
+    with Handover(Path(out), Path(inside) if inside is not None else None) as places:
+        with Session(
+            threads=read.engine.threads, memory_limit=read.engine.memory_limit, folder=places.inside
+        ) as session:
+            result = _make(read, digest, places, session, progress, when)
+        failed = [found for found in result.findings if found.failed]
+        if failed:
+            places.write_run({**result.run, "status": "refused"})
+            raise ReleaseRefusedError(
+                f"release {read.release!r} is refused: {len(failed)} of {len(result.findings)} checks failed, "
+                f"first {failed[0].check} of {failed[0].product}: {failed[0].value} ({failed[0].threshold})",
+                hint=f"read the findings in {places.inside.name}/run.json; nothing was handed over",
+                findings=result.findings,
+                inside=places.inside,
+            )
+        with progress.stage("hand over"):
+            places.write_run({**result.run, "status": "ready"})
+            progress.moment("hand over:before rename")
+            places.hand_over()
+            progress.moment("hand over:after rename")
+            places.write_run({**result.run, "status": "released"})
+    progress.close()
+    return result
+
+
+def _make(
+    recipe: Recipe, digest: str, places: Handover, session: Session, progress: Progress, when: datetime
+) -> ReleaseResult:
+    assert places.staging is not None
+    with progress.stage("read"):
+        ingested = ingest(recipe, session=session, key=fresh_key(), as_of=when)
+        progress.moment("read:before checkpoint")
+        rows = session.checkpoint(ingested.rows, "used")
+        progress.moment("read:after checkpoint")
+        places.write_rejected(ingested.rejected)
+    with progress.stage("decide"):
+        progress.moment("decide:before checkpoint")
+        decisions = decide_products(
+            rows,
+            recipe.kanon_products,
+            grid=recipe.geo.grid,
+            base=recipe.time.time_bins,
+            protection=recipe.privacy.protection,
+            session=session,
+        )
+        progress.moment("decide:after checkpoint")
+    with progress.stage("measure"):
+        figures = product_figures(decisions, session=session)
+        risk = measure_risk(decisions, recipe, session=session)
+    spec = release_spec(recipe)
+    with progress.stage("write"):
+        resources = write_bundle(places.staging, spec, decisions, session=session, progress=progress)
+    with progress.stage("gate"):
+        progress.moment("gate:before")
+        findings = run_gate(places.staging, spec, resources, used=rows, session=session)
+        progress.moment("gate:after")
+    run = {
+        "release": recipe.release,
+        "status": "gated",
+        "made": now().isoformat(),
+        "as_of": when.isoformat(),
+        "delete_after": (now() + timedelta(days=recipe.inside.delete_after_days)).date().isoformat(),
+        "anonkit": __version__,
+        "recipe_sha256": digest,
+        "area_sha256": recipe.geo.grid.area_sha256,
+        "purpose": recipe.purpose,
+        "recipient": recipe.recipient.model_dump(),
+        "statement": spec.statement,
+        "lines": [account.as_dict() for account in ingested.accounting],
+        "thinned": decisions.thinned,
+        "products": figures,
+        "risk": risk,
+        "findings": [found.as_dict() for found in findings],
+        "seconds": {name: round(seconds, 3) for name, seconds in progress.seconds.items()},
+    }
+    return ReleaseResult(out=places.out, inside=places.inside, findings=findings, run=run)
+
+
+def release_spec(recipe: Recipe) -> ReleaseSpec:
+    """The part of a recipe that bundle and gate need."""
+    return ReleaseSpec(
+        name=recipe.release,
+        title=recipe.title,
+        purpose=recipe.purpose,
+        recipient=recipe.recipient.name,
+        recipient_kind=recipe.recipient.kind,
+        licence=recipe.licence,
+        first=recipe.period.first,
+        last=recipe.period.last,
+        unit=recipe.privacy.unit,
+        protection=recipe.privacy.protection,
+        grid=recipe.geo.grid,
+        base=recipe.time.time_bins,
+        products=recipe.kanon_products,
+        suppression_level=recipe.suppression_level,
+        operators=tuple(dict.fromkeys(entry.operator for entry in recipe.inputs)),
+        created=datetime.now(UTC).replace(microsecond=0).isoformat(),
+        version=__version__,
+    )

@@ -1,0 +1,95 @@
+"""Two folders: the one that is handed over, and the one that stays.
+
+The bundle is written into a staging folder beside its place and renamed at the very end, after the gate. A run that is
+killed leaves at most a staging folder, which the next run of the same release removes; a refused run removes it itself.
+The inside folder has mode 0700 and lies outside the bundle.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from anonkit.base.errors import RecipeError
+from anonkit.engine import private_folder, replace_file
+
+RUN = "run.json"
+
+
+class Handover:
+    """Places of one release, held by a lock while the release is made.
+
+    Parameters
+    ----------
+    out : the folder that is to be handed over; must not exist.
+    inside : the folder that stays; default ``<out>.inside`` beside it.
+    """
+
+    def __init__(self, out: Path, inside: Path | None = None) -> None:
+        self.out = out.absolute()
+        self.inside = (inside or out.with_name(out.name + ".inside")).absolute()
+        self._lock: IO[str] | None = None
+        self.staging: Path | None = None
+
+    def __enter__(self) -> Handover:
+        if self.inside == self.out or self.out in self.inside.parents or self.inside in self.out.parents:
+            raise RecipeError("the inside folder and the bundle lie in one another", hint="give --inside another place")
+        if self.out.exists():
+            raise RecipeError(
+                f"{self.out.name} exists already; a release is never overwritten",
+                hint="give --out a new folder, or remove the old one first",
+            )
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self.inside)
+        self._lock = (self.inside / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise RecipeError(
+                "another run is making this release", hint="wait for it, or give --out another folder"
+            ) from None
+        for stale in (*self.out.parent.glob(f".{self.out.name}.partial-*"), *self.inside.glob(".anonkit-*")):
+            shutil.rmtree(stale, ignore_errors=True)
+        self.staging = Path(tempfile.mkdtemp(prefix=f".{self.out.name}.partial-", dir=self.out.parent))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.staging is not None:
+            shutil.rmtree(self.staging, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.close()
+
+    def hand_over(self) -> None:
+        """Make the staging folder the bundle, in one step."""
+        assert self.staging is not None
+        for path in (self.staging, *self.staging.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        self.staging.rename(self.out)
+        self.staging = None
+        handle = os.open(self.out.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def write_run(self, run: dict[str, Any]) -> None:
+        """Write ``run.json`` into the inside folder."""
+        with replace_file(self.inside / RUN) as partial:
+            partial.write_text(json.dumps(run, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+
+    def write_rejected(self, lines: pa.Table) -> None:
+        """Write ``rejected.parquet`` into the inside folder: source, line, lines, reason."""
+        with replace_file(self.inside / "rejected.parquet") as partial:
+            pq.write_table(lines, partial)

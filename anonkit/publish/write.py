@@ -1,0 +1,257 @@
+"""Write the files of a bundle into a staging folder.
+
+Rows are sorted by their released columns, so that no order of the input survives; nothing stands in a file that its
+description does not name. Zones and bins are public: they are made from the area's file and the period's dates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import pyarrow as pa
+
+from anonkit.base.progress import Progress
+from anonkit.bundle import README, Field, Resource, describe_package, write_checksums
+from anonkit.engine import Session, replace_file
+from anonkit.geo import TimeBins
+from anonkit.geo.bins import DAY_S
+from anonkit.kanon import Decisions, Product, suppression_bands
+from anonkit.publish.spec import ReleaseSpec
+
+CELL = "code of a cell; its polygon is in zones/ (level·10^14 + row·10^7 + column)"
+BIN = "time bin of the trip's start on the local clock; labels are in bins.csv"
+COUNT = "number of trips"
+TITLES = {
+    "trips": "Trips, one row each",
+    "flows": "Trips between two cells in a time bin",
+    "volumes": "Trips that start or end in a cell, by the time bin of their start",
+}
+
+
+def write_bundle(
+    folder: Path, spec: ReleaseSpec, decisions: Decisions, *, session: Session, progress: Progress
+) -> tuple[Resource, ...]:
+    """Write data, zones, bins, README, description and checksums into ``folder``; return the tables written.
+
+    Privacy
+    -------
+    Writes published classes only. The gate recounts what was written before anybody gets it.
+    """
+    resources = []
+    for product in spec.products:
+        resource = product_resource(product, spec)
+        _write(folder, resource, _rows_of(product, decisions, spec), session, progress)
+        resources.append(resource)
+    bands = suppression_bands(
+        decisions,
+        grid=spec.grid,
+        base=spec.base,
+        level=spec.suppression_level,
+        protection=spec.protection,
+        session=session,
+    )
+    for resource, frame in (
+        (SUPPRESSION, bands),
+        (BINS, session.from_arrow(pa.Table.from_pylist(list(bin_rows(spec)), schema=BIN_SCHEMA))),
+    ):
+        _write(folder, resource, frame, session, progress)
+        resources.append(resource)
+    resources += _write_zones(folder, spec, progress)
+    (folder / README).write_text(readme(spec, tuple(resources)), encoding="utf-8")
+    progress.moment("write:readme")
+    describe_package(
+        folder,
+        resources,
+        name=spec.name,
+        title=spec.title,
+        licence=spec.licence,
+        created=spec.created,
+        version=spec.version,
+        statement={
+            "privacy": spec.privacy(),
+            "purpose": spec.purpose,
+            "recipient": spec.recipient,
+            "recipient_kind": spec.recipient_kind,
+            "period": {"from": spec.first.isoformat(), "to": spec.last.isoformat(), "zone": spec.base.zone},
+            "tessellation": {"kind": "grid", "cell_m": spec.grid.cell_m, "latitude": spec.grid.latitude},
+            "operators": list(spec.operators),
+        },
+    )
+    progress.moment("write:package")
+    write_checksums(folder)
+    progress.moment("write:checksums")
+    return tuple(resources)
+
+
+def product_resource(product: Product, spec: ReleaseSpec) -> Resource:
+    """Name, columns and constraints of a product's table."""
+    described = {"start_cell": CELL, "end_cell": CELL, "cell": CELL, "start_bin": BIN, "bin": BIN}
+    fields = [
+        Field(
+            name=name,
+            type="integer" if name in described else "string",
+            description=described.get(
+                name, "start: trips that start in the cell; end: trips that end in it" if name == "end" else name
+            ),
+            constraints={"required": True},
+        )
+        for name in product.keys
+    ]
+    if product.kind != "trips":
+        fields.append(
+            Field(name="trips", type="integer", description=COUNT, constraints={"required": True, "minimum": 1})
+        )
+    level = f"cells of {spec.grid.side_m(product.level)} m, bins of {product.bins.width}"
+    return Resource(
+        name=product.kind,
+        title=TITLES[product.kind],
+        description=f"{level}; classes below the thresholds are left out: absent is suppressed or zero, see suppression",
+        fields=tuple(fields),
+        key=() if product.kind == "trips" else product.keys,
+    )
+
+
+SUPPRESSION = Resource(
+    name="suppression",
+    title="How much is missing, by area and hour",
+    description="Suppressed share of trips in bands; zone-hours that are too small to tell are left out",
+    fields=(
+        Field(name="part", type="string", description="product, with the direction for volumes"),
+        Field(name="area", type="integer", description=CELL),
+        Field(name="hour", type="integer", description="hour of the local day, all days pooled"),
+        Field(name="suppressed_pct", type="string", description="0, <5, 5-20, 20-50 or >50 per cent of the trips"),
+    ),
+    key=("part", "area", "hour"),
+)
+BINS = Resource(
+    name="bins",
+    title="Time bins",
+    description="Every time bin of the period, public: made from its dates alone",
+    fields=(
+        Field(name="width", type="string", description="as in the description of the products"),
+        Field(name="bin", type="integer", description="code of the bin"),
+        Field(name="begins", type="string", description="its beginning on the local clock"),
+        Field(
+            name="clock_change", type="string", description="repeated or skipped, where the clock was changed within it"
+        ),
+    ),
+    key=("width", "bin"),
+)
+BIN_SCHEMA = pa.schema(
+    [("width", pa.string()), ("bin", pa.int64()), ("begins", pa.string()), ("clock_change", pa.string())]
+)
+
+
+def bin_rows(spec: ReleaseSpec) -> Iterator[dict[str, Any]]:
+    """The dictionary of time bins: all bins of the period for each width that a product uses."""
+    for width in dict.fromkeys(product.bins.width for product in spec.products):
+        bins = TimeBins(width, zone=spec.base.zone)
+        changed = _clock_changes(bins, spec)
+        for number in bins.span(spec.first, spec.last):
+            yield {"width": width, "bin": number, "begins": bins.label(number), "clock_change": changed.get(number)}
+
+
+def _clock_changes(bins: TimeBins, spec: ReleaseSpec) -> dict[int, str]:
+    if bins.pool != "none":
+        return {}
+    epoch = spec.first.toordinal() - 719_163
+    first, last = (epoch - 1) * DAY_S, (epoch + bins.days(spec.first, spec.last) + 1) * DAY_S
+    changed: dict[int, str] = {}
+    for change in bins.clock.changes(first, last):
+        before = bins.clock.offset(change.start_s - 1)
+        low, high = sorted((change.start_s + before, change.start_s + change.offset_s))
+        word = "skipped" if change.offset_s > before else "repeated"
+        changed |= dict.fromkeys(range(low // bins.seconds, -(-high // bins.seconds)), word)
+    return changed
+
+
+def _rows_of(product: Product, decisions: Decisions, spec: ReleaseSpec) -> nw.LazyFrame[Any]:
+    decided = decisions.of(product.kind)
+    if product.kind == "trips":
+        part = decided[0].part
+        rows = decisions.rows.filter(nw.col(part.hit))
+        keyed = part.keyed(rows, spec.grid, spec.base)
+        return keyed.select(*(nw.col(f"_key_{name}").alias(name) for name in product.keys))
+    frames = [
+        decision.published.select(*product.keys, nw.col("rows").cast(nw.Int64).alias("trips")) for decision in decided
+    ]
+    return nw.concat(frames) if len(frames) > 1 else frames[0]
+
+
+def _write(folder: Path, resource: Resource, frame: nw.LazyFrame[Any], session: Session, progress: Progress) -> None:
+    """Write a table sorted by all its columns, Parquet first, the CSV from the Parquet."""
+    names = tuple(column.name for column in resource.fields)
+    csv, parquet = (folder / path for path in resource.paths)
+    session.write_parquet(frame.select(*names), parquet, order=names)
+    progress.moment(f"write:{parquet.name}")
+    session.write_csv(session.scan_parquet(parquet), csv, order=names)
+    progress.moment(f"write:{csv.name}")
+
+
+def _write_zones(folder: Path, spec: ReleaseSpec, progress: Progress) -> list[Resource]:
+    levels = sorted({product.level for product in spec.products} | {spec.suppression_level})
+    (folder / "zones").mkdir()
+    resources = []
+    for level in levels:
+        side = spec.grid.side_m(level)
+        frame = spec.grid.to_geodataframe(level)
+        lon, lat = spec.grid.centres(frame["cell"].to_numpy())
+        frame.insert(1, "lon", lon.round(6))
+        frame.insert(2, "lat", lat.round(6))
+        resource = Resource(
+            name=f"cells_{side}m",
+            folder="zones",
+            title=f"Cells of {side} m",
+            description="All cells that overlap the public area, as GeoParquet (EPSG:4326)",
+            fields=(
+                Field(name="cell", type="integer", description=CELL),
+                Field(name="lon", type="number", description="longitude of the cell's centre, degrees"),
+                Field(name="lat", type="number", description="latitude of the cell's centre, degrees"),
+                Field(name="geometry", type="string", description="polygon of the cell, WKB"),
+            ),
+            key=("cell",),
+            parquet_only=True,
+        )
+        with replace_file(folder / resource.paths[0]) as partial:
+            frame.to_parquet(partial, index=False)
+        progress.moment(f"write:{resource.name}")
+        resources.append(resource)
+    return resources
+
+
+def readme(spec: ReleaseSpec, resources: tuple[Resource, ...]) -> str:
+    """The first thing that a recipient reads."""
+    lines = [
+        f"# {spec.title}",
+        "",
+        f"**{spec.statement}**",
+        "",
+        f"- Release: {spec.name}, made {spec.created} with anonkit {spec.version}",
+        f"- Period: {spec.first} to {spec.last}, local clock of {spec.base.zone}",
+        f"- Operators: {', '.join(spec.operators)}",
+        f"- For: {spec.recipient} ({spec.recipient_kind}); purpose: {spec.purpose}",
+        f"- Licence: {spec.licence}",
+        "",
+        "| file | what | columns |",
+        "|---|---|---|",
+    ]
+    for resource in resources:
+        columns = ", ".join(column.name for column in resource.fields)
+        lines.append(f"| {', '.join(resource.paths)} | {resource.title}. {resource.description} | {columns} |")
+    lines += [
+        "",
+        "A class that is absent was suppressed or had no trips; `suppression` tells how much is missing where.",
+        "Rows carry no identifier and are sorted by their columns; nothing links two rows to one person.",
+        "",
+        "    import anonkit",
+        f'    release = anonkit.open_release("{spec.name}")',
+        "    release.privacy; release.flows.to_pandas() if release.flows else None",
+        "",
+        "`anonkit verify FOLDER` checks that the files are complete and unaltered. Whether every class holds its k can",
+        "be recounted only by the operator, who did so before handing the folder over.",
+        "",
+    ]
+    return "\n".join(lines)

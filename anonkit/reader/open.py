@@ -1,0 +1,172 @@
+"""Open a release: lazy tables, data frames, maps, and what it says about privacy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+
+from anonkit.base.errors import BundleError, SchemaError
+from anonkit.bundle import read_package
+from anonkit.engine import Session, identifier
+from anonkit.reader.verify import verify
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+
+PRODUCTS = ("trips", "flows", "volumes")
+CELLS = {"trips": "start_cell", "flows": "start_cell", "volumes": "cell", "suppression": "area"}
+LEVEL = 10**14
+
+
+@dataclass(frozen=True)
+class ProductTable:
+    """One table of a release."""
+
+    name: str
+    path: Path
+    description: str
+    columns: tuple[str, ...]
+    session: Session = field(repr=False, compare=False)
+
+    def lazy(self) -> nw.LazyFrame[Any]:
+        """The table as a narwhals lazy frame."""
+        return self.session.scan_parquet(self.path)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The table as a pandas frame."""
+        return self.session.collect(self.lazy()).to_pandas()
+
+    def total(self, *, by: str | list[str]) -> pd.DataFrame:
+        """Released trips summed by columns; suppressed trips are missing from it."""
+        names = [by] if isinstance(by, str) else by
+        unknown = [name for name in names if name not in self.columns]
+        if unknown:
+            raise SchemaError(f"{self.name} has no columns {unknown}", hint=f"columns are {list(self.columns)}")
+        listed = ", ".join(identifier(name) for name in names)
+        count = "sum(trips)::BIGINT" if "trips" in self.columns else "count(*)"
+        query = f"SELECT {listed}, {count} AS trips FROM {{table}} GROUP BY ALL ORDER BY ALL"
+        return self.session.sql(query, table=self.path).to_pandas()
+
+
+class Release:
+    """A released folder that was verified when it was opened."""
+
+    def __init__(self, folder: Path, package: dict[str, Any]) -> None:
+        self.folder = folder
+        self.name: str = package["name"]
+        self.title: str = package["title"]
+        self._own: dict[str, Any] = package["anonkit"]
+        self._session = Session()
+        self._tables = {
+            entry["path"].removesuffix(".parquet"): ProductTable(
+                name=entry["path"].removesuffix(".parquet"),
+                path=folder / entry["path"],
+                description=entry["description"],
+                columns=tuple(column["name"] for column in entry["anonkit:fields"]),
+                session=self._session,
+            )
+            for entry in package["resources"]
+            if entry["path"].endswith(".parquet")
+        }
+
+    @property
+    def privacy(self) -> dict[str, Any]:
+        """The privacy statement: guarantee, unit, k, products."""
+        return dict(self._own["privacy"])
+
+    @property
+    def period(self) -> dict[str, str]:
+        """First and last local date, and the zone."""
+        return dict(self._own["period"])
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of all tables."""
+        return tuple(self._tables)
+
+    def table(self, name: str) -> ProductTable:
+        """One table by name."""
+        if name not in self._tables:
+            raise BundleError(f"the release has no table {name!r}", hint=f"it has {list(self._tables)}")
+        return self._tables[name]
+
+    @property
+    def trips(self) -> ProductTable | None:
+        """Trips, one row each; None if not released."""
+        return self._tables.get("trips")
+
+    @property
+    def flows(self) -> ProductTable | None:
+        """Trips between cells; None if not released."""
+        return self._tables.get("flows")
+
+    @property
+    def volumes(self) -> ProductTable | None:
+        """Trips that start or end in cells; None if not released."""
+        return self._tables.get("volumes")
+
+    @property
+    def suppressed(self) -> pd.DataFrame:
+        """Suppressed share by part, area and hour, in bands."""
+        return self.table("suppression").to_pandas()
+
+    @property
+    def bins(self) -> pd.DataFrame:
+        """The dictionary of time bins."""
+        return self.table("bins").to_pandas()
+
+    def zones(self, level: int) -> gpd.GeoDataFrame:
+        """All public cells of a level, with polygons."""
+        import geopandas as gpd
+
+        for name, entry in self._tables.items():
+            if name.startswith("zones/"):
+                frame = gpd.read_parquet(entry.path)
+                if int(frame["cell"].iloc[0]) // LEVEL == level:
+                    return frame
+        raise BundleError(f"the release has no cells of level {level}", hint=f"it has {list(self._tables)}")
+
+    def to_geodataframe(self, name: str, cell: str | None = None) -> gpd.GeoDataFrame:
+        """A table with the polygon of its ``cell`` column (default: the first cell of the product).
+
+        Cells without a row are not added: absent is suppressed or zero.
+        """
+        import geopandas as gpd
+
+        table = self.table(name)
+        column = cell or CELLS.get(name)
+        if column is None or column not in table.columns:
+            raise SchemaError(f"{name} has no cell column {column!r}", hint=f"columns are {list(table.columns)}")
+        frame = table.to_pandas()
+        shapes = []
+        for level in sorted({int(code) // LEVEL for code in frame[column]}):
+            shapes.append(self.zones(level).set_index("cell")["geometry"])
+        if not shapes:
+            return gpd.GeoDataFrame(frame, geometry=[], crs="EPSG:4326")
+        lookup = {code: shape for series in shapes for code, shape in series.items()}
+        return gpd.GeoDataFrame(frame, geometry=[lookup[code] for code in frame[column]], crs="EPSG:4326")
+
+    def __repr__(self) -> str:
+        lines = [f"Release {self.name}: {self.title}", f"  {self.privacy['statement']}"]
+        lines += [f"  {name}: {', '.join(table.columns)}" for name, table in self._tables.items()]
+        return "\n".join(lines)
+
+
+def open_release(path: str | Path) -> Release:
+    """Open a released folder after verifying it.
+
+    Raises
+    ------
+    BundleError : incomplete, altered, or not one of ours.
+
+    Privacy
+    -------
+    Reads what was handed over; nothing else is needed or known here.
+    """
+    verify(path)
+    folder = Path(path)
+    return Release(folder, read_package(folder))

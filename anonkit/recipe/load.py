@@ -1,0 +1,127 @@
+"""Read a recipe; errors name the line, what is wrong, and the nearest known key.
+
+Paths in a recipe are relative to the recipe's own folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from anonkit.base.errors import AnonkitError, RecipeError
+from anonkit.recipe.model import Recipe
+
+MAX_BYTES = 1_000_000
+
+
+def load_recipe(path: Path) -> tuple[Recipe, str]:
+    """A recipe and the SHA-256 of its file.
+
+    Raises
+    ------
+    RecipeError : no file, no YAML, an unknown or missing key, parts that contradict each other.
+    """
+    if not path.is_file():
+        raise RecipeError(f"there is no recipe {path.name}", hint="give the path of a YAML file")
+    content = path.read_bytes()
+    if len(content) > MAX_BYTES:
+        raise RecipeError(f"{path.name} is larger than a recipe can be", hint="give the recipe, not the data")
+    try:
+        data, node = yaml.safe_load(content), yaml.compose(content.decode("utf-8"), Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        raise RecipeError(
+            f"{path.name}{where}: not valid YAML", hint="check indentation, colons and quotes there"
+        ) from None
+    if not isinstance(data, dict):
+        raise RecipeError(f"{path.name} holds no keys", hint="begin with release: a-name")
+    try:
+        recipe = Recipe.model_validate(_resolved(data, path.parent))
+    except ValidationError as error:
+        raise _explained(error, path, node) from None
+    except AnonkitError as error:
+        raise RecipeError(f"{path.name}: {error.message}", hint=error.hint) from error
+    return recipe, hashlib.sha256(content).hexdigest()
+
+
+def _resolved(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Paths relative to the recipe become paths relative to here."""
+
+    def full(value: Any) -> Any:
+        return str(folder / value) if isinstance(value, str) else value
+
+    data = dict(data)
+    if isinstance(data.get("geo"), dict) and "area" in data["geo"]:
+        data["geo"] = {**data["geo"], "area": full(data["geo"]["area"])}
+    if isinstance(data.get("inputs"), list):
+        data["inputs"] = [
+            {**entry, "path": full(entry["path"])} if isinstance(entry, dict) and "path" in entry else entry
+            for entry in data["inputs"]
+        ]
+    return data
+
+
+def _explained(error: ValidationError, path: Path, node: yaml.Node | None) -> RecipeError:
+    details = error.errors(include_url=False)
+    first = details[0]
+    where = ".".join(str(part) for part in first["loc"])
+    line = _line(node, first["loc"])
+    place = f"{path.name}, line {line}" if line else path.name
+    more = f" ({len(details) - 1} more)" if len(details) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = sorted(_keys(first["loc"][:-1]))
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys are {known}"
+        return RecipeError(f"{place}: there is no key {where!r}{more}", hint=hint)
+    if first["type"] == "missing":
+        return RecipeError(f"{place}: the key {where!r} is missing{more}", hint=f"add {first['loc'][-1]}: … there")
+    message = str(first["msg"]).removeprefix("Value error, ")
+    message, _, hint = message.partition("\nHint: ")
+    subject = f"{where}: " if where else ""
+    return RecipeError(f"{place}: {subject}{message}{more}", hint=hint or f"see docs/RECIPE.md on {where or 'recipes'}")
+
+
+def _line(node: yaml.Node | None, where: tuple[Any, ...]) -> int | None:
+    """The line of a key, or of the deepest part of its path that is there."""
+    line = node.start_mark.line + 1 if node is not None else None
+    for part in where:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+            if found is None:
+                return line
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
+
+
+def _keys(where: tuple[Any, ...]) -> set[str]:
+    """Known keys at a place of the recipe."""
+    models: list[Any] = [Recipe]
+    for part in where:
+        if isinstance(part, int):
+            continue
+        found = []
+        for model in models:
+            for name, info in model.model_fields.items():
+                if part in (name, info.alias):
+                    found += list(_models(info.annotation))
+        models = found or models
+    return {info.alias or name for model in models for name, info in model.model_fields.items()}
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)

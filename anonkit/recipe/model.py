@@ -1,0 +1,239 @@
+"""What a recipe may say. Every part is frozen; an unknown key is an error; privacy parameters have no default."""
+
+from __future__ import annotations
+
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from anonkit.classes import Protection
+from anonkit.geo import Grid, TimeBins
+from anonkit.kanon import Product, check_chain
+from anonkit.schema import PrivacyUnit
+from anonkit.sources import InputSpec
+
+NAME = r"^[a-z0-9][a-z0-9._-]{1,62}$"
+
+
+def _fraction(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a share is needed, such as 1/2")
+    return Fraction(str(value)) if isinstance(value, str | int | float) else value
+
+
+Share = Annotated[Fraction, BeforeValidator(_fraction)]
+
+
+class Part(BaseModel):
+    """Frozen; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Recipient(Part):
+    """Who gets the release, and under what."""
+
+    name: str = Field(min_length=2)
+    kind: Literal["public", "contract", "internal"]
+    """``public``: anybody; ``contract``: bound not to re-identify; ``internal``: the operator's own staff."""
+
+
+class Period(Part):
+    """First and last local date of the release, both included."""
+
+    first: date = Field(alias="from")
+    last: date = Field(alias="to")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Period:
+        if self.last < self.first:
+            raise ValueError("period.to lies before period.from")
+        return self
+
+
+class Privacy(Part):
+    """The guarantee and whom it protects."""
+
+    guarantee: Literal["k_anonymity"]
+    protect: dict[Literal["person", "driver", "trip"], Annotated[int, Field(ge=2)]]
+    """Least number of each in a class: ``{person: 11, driver: 5}``."""
+    dominance: Share = Fraction(1, 2)
+    """Largest share of a class's rows that one of them may have (ruling 6)."""
+
+    @model_validator(mode="after")
+    def _whom(self) -> Privacy:
+        if not self.protect:
+            raise ValueError("protect names nobody; write protect: {person: 11}")
+        if "trip" in self.protect and len(self.protect) > 1:
+            raise ValueError("protect: trip is for sources that know nobody; it cannot stand beside person or driver")
+        if not 0 < self.dominance <= 1:
+            raise ValueError("dominance is a share above 0 and up to 1")
+        return self
+
+    @property
+    def unit(self) -> PrivacyUnit:
+        """What a class counts first."""
+        return next(
+            unit for unit in (PrivacyUnit.PERSON, PrivacyUnit.TRIP, PrivacyUnit.DRIVER) if unit.value in self.protect
+        )
+
+    @property
+    def protection(self) -> Protection:
+        """The thresholds for `classes`."""
+        unit = self.unit
+        beside = self.protect.get("driver") if unit is PrivacyUnit.PERSON else None
+        return Protection(unit=unit.value, k=self.protect[unit.value], k_driver=beside, dominance=self.dominance)
+
+
+class Place(Part):
+    """The grid and its public area."""
+
+    cell_m: int = Field(ge=25)
+    """Side of the finest cells, metres."""
+    latitude: float = Field(gt=-85, lt=85)
+    area: Path
+    levels: int = Field(default=6, ge=1, le=12)
+
+    @property
+    def grid(self) -> Grid:
+        """The grid for `geo`."""
+        return Grid(cell_m=self.cell_m, latitude=self.latitude, area=self.area, levels=self.levels)
+
+
+class Clock(Part):
+    """The finest time bins and the zone of the local clock."""
+
+    bins: str
+    zone: str
+
+    @property
+    def time_bins(self) -> TimeBins:
+        """The bins for `geo`."""
+        return TimeBins(self.bins, zone=self.zone)
+
+
+class Level(Part):
+    """Where and how coarse a product is published."""
+
+    cell_m: int
+    bins: str
+    columns: tuple[str, ...] = ()
+    """Further columns to publish; they are part of the class (ruling 5)."""
+
+
+class TripLevel(Level):
+    """The row-level product."""
+
+    rows_per_person: int = Field(ge=1)
+    """Rows a person and class (ruling 6); what is beyond is dropped from the whole release."""
+
+
+class Products(Part):
+    """What is published."""
+
+    trips: TripLevel | None = None
+    flows: Level | None = None
+    volumes: Level | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Products:
+        if self.trips is None and self.flows is None and self.volumes is None:
+            raise ValueError("products names none; give trips, flows or volumes")
+        return self
+
+
+class Suppression(Part):
+    """At what level the suppressed share is told."""
+
+    cell_m: int
+
+
+class Inside(Part):
+    """The folder that stays."""
+
+    delete_after_days: int = Field(default=90, ge=1)
+
+
+class EngineLimits(Part):
+    """Limits of the embedded engine."""
+
+    threads: int | None = Field(default=None, ge=1)
+    memory_limit: str | None = None
+
+
+class Recipe(Part):
+    """One release."""
+
+    release: str = Field(pattern=NAME)
+    """Name of the release: small letters, digits, dots and dashes."""
+    title: str = Field(min_length=3)
+    purpose: str = Field(min_length=3)
+    """What the recipient may use it for."""
+    recipient: Recipient
+    licence: str = Field(min_length=2)
+    period: Period
+    privacy: Privacy
+    geo: Place
+    time: Clock
+    products: Products
+    suppression: Suppression | None = None
+    inputs: tuple[InputSpec, ...] = Field(min_length=1)
+    inside: Inside = Inside()
+    engine: EngineLimits = EngineLimits()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        unit = self.privacy.unit
+        for entry in self.inputs:
+            if entry.privacy_unit is not unit:
+                raise ValueError(
+                    f"protect counts {unit.value}s, but input {entry.operator!r} says privacy_unit: {entry.privacy_unit.value}"
+                )
+            if self.privacy.protection.k_driver is not None and "driver" not in entry.columns:
+                raise ValueError(f"protect names drivers, but input {entry.operator!r} maps no column 'driver'")
+        known = {
+            "operator",
+            "mode",
+            *(name for entry in self.inputs for name, extra in entry.also.items() if extra.role == "quasi"),
+        }
+        for product in self.kanon_products:
+            unknown = sorted(set(product.columns) - known)
+            if unknown:
+                raise ValueError(
+                    f"{product.kind} publishes {unknown}; columns that may be published are {sorted(known)}"
+                )
+        check_chain(self.kanon_products, self.time.time_bins)
+        return self
+
+    @property
+    def kanon_products(self) -> tuple[Product, ...]:
+        """The products for `kanon`."""
+        grid = self.geo.grid
+        result = []
+        for kind in ("trips", "flows", "volumes"):
+            level: Level | None = getattr(self.products, kind)
+            if level is not None:
+                result.append(
+                    Product(
+                        kind=kind,
+                        level=grid.level_of(level.cell_m),
+                        bins=TimeBins(level.bins, zone=self.time.zone),
+                        columns=level.columns,
+                        max_rows=level.rows_per_person if isinstance(level, TripLevel) else None,
+                    )
+                )
+        return tuple(result)
+
+    @property
+    def suppression_level(self) -> int:
+        """Level of the cells by which suppression is told: the recipe's, or the coarsest."""
+        grid = self.geo.grid
+        return grid.level_of(self.suppression.cell_m) if self.suppression else grid.levels - 1
+
+    @property
+    def released_columns(self) -> tuple[str, ...]:
+        """Further columns that any product publishes."""
+        return tuple(dict.fromkeys(name for product in self.kanon_products for name in product.columns))
