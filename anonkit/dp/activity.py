@@ -79,8 +79,8 @@ class Activity:
         return self.beyond(0) - self.beyond(cap)
 
     def heavy_square(self, cap: int) -> float:
-        """Estimated Σ max(n − cap, 0)² over persons of at most 128 trips: spread that the cap hides, for bands."""
-        return float((np.maximum(self._persons_of_bin, 0) * self._mean_of_bin(cap, power=2))[:7].sum())
+        """Estimated Σ max(n − cap, 0)² over persons of at most 1,024 trips: spread that the cap hides, for bands."""
+        return float((np.maximum(self._persons_of_bin, 0) * self._mean_of_bin(cap, power=2))[:10].sum())
 
     def _mean_of_bin(self, cap: int, *, power: int) -> np.ndarray:
         """Mean of max(n − cap, 0)^power in each bin, by the local power law; the last bins end at the cut."""
