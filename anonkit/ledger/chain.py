@@ -53,7 +53,7 @@ def canonical(body: dict[str, Any]) -> str:
 
 def entry_hash(number: int, kind: str, body: str, previous: str) -> str:
     """SHA-256 over an entry and the hash before it."""
-    return hashlib.sha256(json.dumps([previous, number, kind, body]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([previous, number, kind, body], default=repr).encode()).hexdigest()
 
 
 class Chain:
@@ -129,7 +129,13 @@ class Chain:
             with closing(sqlite3.connect(self.path, timeout=60, isolation_level=None)) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 yield connection
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise self._damaged(f"SQLite says: {error}") from error
+            raise LedgerError(
+                f"{self.what} '{self.path.name}' is in use", hint="another process holds it; try again."
+            ) from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite's own text may be damaged too
             raise self._damaged(f"SQLite says: {error}") from error
 
     def _damaged(self, why: str) -> LedgerError:
