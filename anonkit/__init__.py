@@ -12,6 +12,14 @@ from anonkit.version import __version__
 
 _WHERE = {
     # name: module that holds it
+    "release": "anonkit.pipeline",
+    "open_release": "anonkit.reader",
+    "verify": "anonkit.reader",
+    "Table": "anonkit.schema",
+    "Grid": "anonkit.geo",
+    "TimeBins": "anonkit.geo",
+    "generalise": "anonkit.geo",
+    "class_sizes": "anonkit.classes",
 }
 _ROOMS = (
     *("base", "engine", "schema", "geo", "sources", "classes", "kanon", "dp", "risk"),
