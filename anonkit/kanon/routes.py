@@ -14,8 +14,7 @@ Sources: rulings 4, 6, 8, 9, 11, 12, 30 of the project; Hundepool et al. 2012, S
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,8 +27,7 @@ from anonkit.geo.bins import TimeBins
 from anonkit.geo.matching import Walks
 from anonkit.geo.networks import Network
 from anonkit.kanon.routes_counting import REST, Bools, Ints, Riders, Tally, band, partition, rounded, tally
-
-KINDS = ("link_volumes", "cell_volumes", "turns", "speeds", "patterns", "flows", "demand")
+from anonkit.kanon.routes_product import RouteProduct
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,47 +48,6 @@ class RouteRule:
             raise PrivacyLeakError(
                 "Exact route counts are an explicit option (ruling 12).",
                 hint="round_to of 2 or more, or exact=True together with round_to=1.",
-            )
-
-
-@dataclass(frozen=True, eq=False)
-class RouteProduct:
-    """A table that passed its thresholds: the only thing that ``anonkit.coverage`` reads."""
-
-    kind: str
-    table: pd.DataFrame
-    network: str
-    """Digest of the public network that link numbers refer to."""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    suppressed_pct: str = "withheld"
-    """Band of the share of passages that is missing (ruling 11)."""
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise SchemaError(f"Unknown kind of route product {self.kind!r}.", hint=f"one of {', '.join(KINDS)}.")
-
-    def __repr__(self) -> str:
-        return f"RouteProduct({self.kind}, {len(self.table):,} rows, suppressed {self.suppressed_pct} %)"
-
-    def to_geodataframe(self, network: Network) -> Any:
-        """The rows with the public shape of their link (the first link of a turn), WGS 84."""
-        self.check(network)
-        shapes = network.to_geodataframe()
-        column = "from_link" if self.kind == "turns" else "link"
-        if column not in self.table:
-            raise SchemaError(f"{self.kind} have no column {column!r}.", hint="join them to their cells or links.")
-        return (
-            shapes.iloc[self.table[column].to_numpy()]
-            .reset_index(drop=True)[["street", "class", "geometry"]]
-            .join(self.table.reset_index(drop=True))[[*self.table.columns, "street", "class", "geometry"]]
-        )
-
-    def check(self, network: Network) -> None:
-        """Refuse a network whose links have other numbers."""
-        if self.network != network.digest:
-            raise SchemaError(
-                f"These {self.kind} refer to another street network than {network.source!r}.",
-                hint="read the network file that the release names.",
             )
 
 

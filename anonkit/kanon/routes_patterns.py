@@ -25,8 +25,9 @@ import pandas as pd
 
 from anonkit.geo.matching import Walks
 from anonkit.geo.networks import Network
-from anonkit.kanon.routes import RouteProduct, RouteRule, _product, _raw
+from anonkit.kanon.routes import RouteRule, _product, _raw
 from anonkit.kanon.routes_counting import Bools, Ints, Riders, Tally, rounded, tally
+from anonkit.kanon.routes_product import RouteProduct
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ def corridors(product: RouteProduct, *, most: int) -> pd.DataFrame:
     --------
     >>> table = pd.DataFrame({"pattern": [0, 1, 2], "links": [[1, 2, 3], [2, 3], [7, 8]],
     ...     "length_m": [300.0, 200.0, 150.0], "trips": [10, 20, 10]})
-    >>> corridors(RouteProduct("patterns", table, "x"), most=5)["pattern"].tolist()
+    >>> corridors(RouteProduct("patterns", table, "x", {"k": 5}), most=5)["pattern"].tolist()
     [1, 2]
     """
     table = product.table.assign(metres=product.table["length_m"] * product.table["trips"])

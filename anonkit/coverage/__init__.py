@@ -1,0 +1,30 @@
+"""Coverage of the city and efficient routes, from published products only: no fix, no walk, no person is read here."""
+
+from anonkit.coverage.efficient import LinkTimes, link_times, nearest_nodes, position, recommend, route_time
+from anonkit.coverage.measures import (
+    before_after,
+    coverage,
+    coverage_curve,
+    detours,
+    evenness,
+    gaps,
+    redundancy,
+    trips_needed,
+)
+
+__all__ = [
+    "LinkTimes",
+    "before_after",
+    "coverage",
+    "coverage_curve",
+    "detours",
+    "evenness",
+    "gaps",
+    "link_times",
+    "nearest_nodes",
+    "position",
+    "recommend",
+    "redundancy",
+    "route_time",
+    "trips_needed",
+]
