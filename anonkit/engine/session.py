@@ -8,15 +8,18 @@ Does not protect against somebody who reads this process's memory while it runs:
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
 import narwhals.stable.v2 as nw
+import numpy as np
 import pyarrow as pa
 
 from anonkit.base.errors import AnonkitError, SchemaError, SourceError
@@ -117,6 +120,22 @@ class Session:
         self._connection.register(name, table)
         return nw.from_native(self._connection.sql(f"SELECT * FROM {name}"))
 
+    def point_function(self, work: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> str:
+        """Register a function of two arrays of doubles that gives int64; returns its name in SQL.
+
+        Works batch by batch, in many threads. A null argument arrives as NaN; a negative result becomes null.
+        """
+        name = f"points_{next(self._numbers)}"
+
+        def batch(x: Any, y: Any) -> Any:
+            found = work(*(np.asarray(part.to_numpy(zero_copy_only=False), dtype=float) for part in (x, y)))
+            return pa.array(found, pa.int64(), mask=found < 0)
+
+        kind: Any = "arrow"
+        nulls: Any = "special"
+        self._connection.create_function(name, batch, ["DOUBLE", "DOUBLE"], "BIGINT", type=kind, null_handling=nulls)
+        return name
+
     # --- queries -----------------------------------------------------------------------------------------------
 
     def frame(self, query: str, **tables: nw.LazyFrame[Any] | Path) -> nw.LazyFrame[Any]:
@@ -181,7 +200,8 @@ class Session:
 
     def hmac_sql(self, text: str, *, key: bytes, prefix: str = "") -> str:
         """The SQL expression of the HMAC of a text expression; the key hides behind two variables."""
-        padded = key.ljust(BLOCK, b"\0")
+        short = key if len(key) <= BLOCK else hashlib.sha256(key).digest()
+        padded = short.ljust(BLOCK, b"\0")
         inner = self._variable(bytes(byte ^ 0x36 for byte in padded))
         outer = self._variable(bytes(byte ^ 0x5C for byte in padded))
         message = f"encode({_text(prefix)} || ({text})::VARCHAR)"

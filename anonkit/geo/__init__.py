@@ -3,5 +3,6 @@
 from anonkit.geo.bins import TimeBins
 from anonkit.geo.generalise import generalise
 from anonkit.geo.grid import Grid
+from anonkit.geo.zones import Tessellation, Zones
 
-__all__ = ["Grid", "TimeBins", "generalise"]
+__all__ = ["Grid", "Tessellation", "TimeBins", "Zones", "generalise"]

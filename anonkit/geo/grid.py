@@ -11,6 +11,7 @@ latitude; away from it they grow narrower (a cell of a city differs by well unde
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from anonkit.base.errors import PrivacyLeakError, SchemaError
-from anonkit.engine import sha256_of
+from anonkit.engine import Session, sha256_of
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -92,6 +93,14 @@ class Grid:
             raise SchemaError(f"there are no cells of {cell_m} m in this grid", hint=f"its levels are {sides} m")
         return sides.index(cell_m)
 
+    def level_name(self, level: int) -> str:
+        """What a level is called in schema and report."""
+        return f"{self.side_m(level)} m"
+
+    def file_name(self, level: int) -> str:
+        """Name of the level's table in a bundle."""
+        return f"cells_{self.side_m(level)}m"
+
     # --- codes --------------------------------------------------------------------------------------------------
 
     def code(self, lon: float, lat: float) -> int:
@@ -110,6 +119,14 @@ class Grid:
         row = ((lat * MICRO + 0.5).floor().cast(nw.Int64) + 90 * MICRO) // self.lat_step
         column = ((lon * MICRO + 0.5).floor().cast(nw.Int64) + 180 * MICRO) // self.lon_step
         return row * ROW + column
+
+    def locate(
+        self, frame: nw.LazyFrame[Any], session: Session, points: Mapping[str, tuple[str, str]]
+    ) -> nw.LazyFrame[Any]:
+        """Add a column of base cells for each name → (column of longitudes, column of latitudes)."""
+        return frame.with_columns(
+            *(self.cell(nw.col(lon), nw.col(lat)).alias(name) for name, (lon, lat) in points.items())
+        )
 
     def coarsen(self, cell: nw.Expr, level: int) -> nw.Expr:
         """Cells at ``level`` of a column of base cells."""
@@ -209,6 +226,18 @@ class Grid:
 
         codes = self.cells(level)
         return gpd.GeoDataFrame({"cell": codes}, geometry=self.polygons(codes), crs="EPSG:4326")
+
+    def dictionary(self, level: int = 0) -> gpd.GeoDataFrame:
+        """What a recipient gets: ``cell, lon, lat, geometry`` of all cells of the area."""
+        frame = self.to_geodataframe(level)
+        lon, lat = self.centres(frame["cell"].to_numpy())
+        frame.insert(1, "lon", lon.round(6))
+        frame.insert(2, "lat", lat.round(6))
+        return frame
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the bundle's description."""
+        return {"kind": "grid", "cell_m": self.cell_m, "latitude": self.latitude}
 
     def describe(self) -> str:
         """One line for schema and report."""
