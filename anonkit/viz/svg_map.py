@@ -1,0 +1,119 @@
+"""Maps as SVG: cells, zones and tapered flow arrows on a plane of metres at the map's own latitude.
+
+No tiles, no projection library, no request: the only ground is the public area's own outline. Equirectangular at the
+middle latitude; over a city its error is far below the size of any cell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from anonkit.viz.colours import AFTER, FAINT, INK, LAND, nice, number
+from anonkit.viz.scene import Arrow, MapScene
+from anonkit.viz.svg import Drawing, Svg, frame_of, points, rings
+
+MAP_W, MAP_H, LEGEND_W, MARGIN, HEAD = 560, 430, 168, 8, 30
+METRES_A_DEGREE = 111_320
+WIDEST = 11.0
+"""Width of the largest flow at its origin, in units of the picture."""
+
+Place = Callable[[Any, Any], tuple[np.ndarray, np.ndarray]]
+
+
+def draw_map(scene: MapScene) -> Svg:
+    """The scene as a picture."""
+    west, south, east, north = _box(scene)
+    squeeze = math.cos(math.radians((south + north) / 2))
+    scale = min(MAP_W / max((east - west) * squeeze, 1e-9), MAP_H / max(north - south, 1e-9))
+    width, height = (east - west) * squeeze * scale, (north - south) * scale
+    drawing = Drawing(
+        MARGIN * 2 + width + LEGEND_W + 14, HEAD + height + 40 + MARGIN, title=scene.title, about=scene.note
+    )
+    frame_of(drawing)
+    drawing.text(MARGIN, 18, scene.title, font_weight="600", font_size=14)
+
+    def place(lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray]:
+        x = MARGIN + (np.asarray(lon, float) - west) * squeeze * scale
+        return x, HEAD + (north - np.asarray(lat, float)) * scale
+
+    if scene.outline is not None:
+        drawing.path(rings(scene.outline, place), fill=LAND)
+    for area in scene.areas:
+        key = scene.keys[area.key] if area.key >= 0 else None
+        drawing.path(
+            rings(area.shape, place),
+            fill=key.colour if key else "#ffffff",
+            told=area.text,
+            stroke="#ffffff",
+            stroke_width=0.7,
+            fill_opacity=0.93 if key else 0.0,
+        )
+    if scene.outline is not None:
+        drawing.path(rings(scene.outline, place), stroke=FAINT, stroke_width=1.1)
+    for arrow in sorted(scene.arrows, key=lambda flow: flow.width):
+        _arrow(drawing, arrow, place)
+    _scale_bar(drawing, scale / METRES_A_DEGREE, HEAD + height + 14)
+    _legend(drawing, scene, MARGIN + width + 20)
+    if scene.note:
+        drawing.text(MARGIN, HEAD + height + 38, scene.note, fill=FAINT, font_size=11)
+    return drawing.done()
+
+
+def _box(scene: MapScene) -> tuple[float, float, float, float]:
+    boxes = [area.shape.bounds for area in scene.areas]
+    if scene.outline is not None:
+        boxes.append(scene.outline.bounds)
+    for arrow in scene.arrows:
+        boxes += [(*arrow.start, *arrow.start), (*arrow.end, *arrow.end)]
+    if not boxes:
+        return 0.0, 0.0, 1.0, 1.0
+    edges = np.array(boxes)
+    return edges[:, 0].min(), edges[:, 1].min(), edges[:, 2].max(), edges[:, 3].max()
+
+
+def _legend(drawing: Drawing, scene: MapScene, x: float) -> None:
+    y = drawing.legend(x, HEAD, [(key.colour, key.label) for key in scene.keys], title=scene.unit if scene.keys else "")
+    if scene.arrows:
+        drawing.text(x, y + 12, "from the wide end", fill=FAINT, font_size=11)
+        drawing.text(x, y + 26, "to the point", fill=FAINT, font_size=11)
+        drawing.path(_taper((x + 4, y + 46), (x + 84, y + 46), WIDEST, 0.0), fill=AFTER, fill_opacity=0.75)
+
+
+def _arrow(drawing: Drawing, arrow: Arrow, place: Place) -> None:
+    (x, y) = place(np.array([arrow.start[0], arrow.end[0]]), np.array([arrow.start[1], arrow.end[1]]))
+    start, end = (float(x[0]), float(y[0])), (float(x[1]), float(y[1]))
+    width = max(WIDEST * arrow.width, 0.8)
+    if math.dist(start, end) < 1:
+        drawing.circle(
+            *start, 2.5 + width * 0.7, fill="none", told=arrow.text, stroke=INK, stroke_width=max(width * 0.35, 1.0)
+        )
+    else:
+        drawing.path(_taper(start, end, width, 0.16), fill=AFTER, told=arrow.text, fill_opacity=0.3 + 0.5 * arrow.width)
+
+
+def _taper(start: tuple[float, float], end: tuple[float, float], width: float, bend: float) -> str:
+    """A bent wedge, wide at the start; each direction bends to its own side, so both stay visible."""
+    (x1, y1), (x2, y2) = start, end
+    dx, dy = x2 - x1, y2 - y1
+    cx, cy = (x1 + x2) / 2 - dy * bend, (y1 + y2) / 2 + dx * bend
+    steps = np.linspace(0, 1, 17)
+    x = (1 - steps) ** 2 * x1 + 2 * steps * (1 - steps) * cx + steps**2 * x2
+    y = (1 - steps) ** 2 * y1 + 2 * steps * (1 - steps) * cy + steps**2 * y2
+    tx, ty = np.gradient(x), np.gradient(y)
+    length = np.hypot(tx, ty) + 1e-9
+    half = width / 2 * (1 - steps * 0.93)
+    left = list(zip(x - ty / length * half, y + tx / length * half, strict=True))
+    right = list(zip(x + ty / length * half, y - tx / length * half, strict=True))
+    return points([*left, *right[::-1]]) + "Z"
+
+
+def _scale_bar(drawing: Drawing, pixels_a_metre: float, y: float) -> None:
+    metres = nice(70 / pixels_a_metre)
+    length = metres * pixels_a_metre
+    drawing.line(MARGIN, y, MARGIN + length, y, stroke=INK, stroke_width=2)
+    told = f"{number(metres / 1000)} km" if metres >= 1000 else f"{number(metres)} m"
+    drawing.text(MARGIN + length + 6, y + 4, told, font_size=11)
