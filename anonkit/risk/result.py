@@ -172,7 +172,9 @@ def mean_interval(per_person: NDArray[np.float64], *, seed: int, draws: int = 20
         share = share_interval(round(value * count), count)
         return Interval(value=value, low=min(value, share.low), high=max(value, share.high))
     rng = seeded(seed)
-    means = np.array([per_person[rng.integers(0, count, count)].mean() for _ in range(draws)])
+    # Drawing persons with replacement is a multinomial draw of how often each distinct value comes.
+    distinct, times = np.unique(per_person, return_counts=True)
+    means = rng.multinomial(count, times / count, draws) @ distinct / count
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(value=value, low=float(low), high=float(high))
 
