@@ -13,13 +13,30 @@ import json
 import subprocess
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from anonkit.geo.matching import Matcher, MatchSettings
+from anonkit.classes import Protection
+from anonkit.coverage import (
+    before_after,
+    coverage,
+    coverage_curve,
+    evenness,
+    link_times,
+    recommend,
+    redundancy,
+    route_time,
+    trips_needed,
+)
+from anonkit.geo import TimeBins
+from anonkit.geo.matching import Matcher, MatchSettings, Walks
 from anonkit.geo.networks import Network
 from anonkit.geo.networks_read import read_network
+from anonkit.kanon.routes import RouteRule, passage_bins, speeds, volumes, whole_passages
+from anonkit.kanon.routes_counting import Riders
+from anonkit.kanon.routes_patterns import patterns
 from scipy.sparse.csgraph import dijkstra
 
 OTHER = """
@@ -184,13 +201,182 @@ def size(data: Path, *, trips: int, fixes: int, seed: int) -> dict:
     start = time.perf_counter()
     matched = Matcher.of(network).match(np.arange(trips + 1) * fixes, clock, xy[:, 0], xy[:, 1])
     seconds = time.perf_counter() - start
-    return {"trips": trips, "fixes": len(xy), "seconds": seconds, "unmatched_share": matched.unmatched_share}
+    person = [str(value) for value in rng.integers(0, trips // 5, trips)]
+    riders = Riders.of(person=person, driver=None, operator=None, key=b"benchmark-key-of-32-bytes-length")
+    later = quick_coverage(network, matched.walks, riders)
+    start = time.perf_counter()
+    rule = RouteRule(protection=Protection(unit="person", k=11), max_rows=2, round_to=5)
+    found = patterns(
+        matched.walks, riders, network, rule=rule, least_m=500, most_links=60, closed=False, beside_volumes=False
+    )
+    later |= {"patterns": len(found.table), "patterns s": time.perf_counter() - start}
+    return {"trips": trips, "fixes": len(xy), "seconds": seconds, "unmatched": matched.unmatched_share, **later}
+
+
+def porto(data: Path, *, settings: MatchSettings) -> tuple[dict, dict]:
+    """Porto's taxis on Porto's streets: fixes within 30 m, median error, matched length against the point trace."""
+    network = read_network(data / "porto_roads" / "segments.csv")
+    trips = read_porto(data)
+    lon, lat, offsets = trips["lon"], trips["lat"], trips["offsets"]
+    matched = Matcher.of(network, settings=settings).match(offsets, trips["time"], lon, lat)
+    x, y = network.plane.to_metres(lon, lat)
+    step = np.r_[np.hypot(np.diff(x), np.diff(y)), 0.0]
+    ends = list(pairwise(offsets))
+    trace = np.array([step[a : b - 1].sum() if b > a else 0.0 for a, b in ends])
+    inside = (lon > -8.689) & (lon < -8.556) & (lat > 41.140) & (lat < 41.186)
+    in_box = np.array([bool(inside[a:b].all()) and b - a >= 5 for a, b in ends])
+    full = in_box & np.array([(matched.fix_link[a:b] >= 0).mean() >= 0.98 if b > a else False for a, b in ends])
+    ratio = matched.walks.length_m() / np.maximum(trace, 1.0)
+    within = matched.fix_distance_m <= 30
+    cut = chord_bias(network)
+    return {
+        "fixes within 30 m of their link": within.mean(),
+        "of fixes inside the box": within[inside].mean(),
+        "median error m": np.nanmedian(matched.fix_distance_m),
+        "trips with a walk": len(np.unique(matched.walks.trip)) / len(trace),
+        "trips inside the box": int(in_box.sum()),
+        "of them within 5 %": (np.abs(ratio[in_box] - 1) <= 0.05).mean(),
+        "trips fully matched": int(full.sum()),
+        "of them within 5 % ": (np.abs(ratio[full] - 1) <= 0.05).mean(),
+        "of them within 10 %": (np.abs(ratio[full] - 1) <= 0.10).mean(),
+        "median ratio": np.median(ratio[full]),
+        "within 5 % after an error-free matcher's ratio": (
+            np.abs(ratio[full] / cut["error-free: median"] - 1) <= 0.05
+        ).mean(),
+        **cut,
+    }, {"network": network, "matched": matched, **trips}
+
+
+def chord_bias(network: Network) -> dict:
+    """What an error-free matcher would get on the same streets: true length over the 15 s point trace."""
+    best = network.largest_component()
+    case = drive(best, trips=300, seconds=15, noise_m=5.0, seed=3)
+    ratio = []
+    for links, a, b in zip(case["truth"], case["offsets"], case["offsets"][1:], strict=False):
+        trace = np.hypot(*np.diff(case["xy"][a:b], axis=0).T).sum()
+        ratio.append(best.length_m[links[:-1]].sum() / max(trace, 1.0))
+    ratio = np.asarray(ratio)
+    middle = np.median(ratio)
+    return {
+        "error-free: within 5 %": (np.abs(ratio - 1) <= 0.05).mean(),
+        "error-free: median": middle,
+        "error-free, corrected: within 5 %": (np.abs(ratio / middle - 1) <= 0.05).mean(),
+    }
+
+
+def read_porto(data: Path) -> dict:
+    """Fixes, persons and drivers of Porto's trips."""
+    table = pd.read_csv(data / "porto_taxi" / "trips.csv")
+    lines = [np.asarray(json.loads(text), dtype=float).reshape(-1, 2) for text in table["POLYLINE"]]
+    count = np.array([len(line) for line in lines])
+    points = np.vstack(lines)
+    clock = np.concatenate([t + 15 * np.arange(n) for t, n in zip(table["TIMESTAMP"], count, strict=True)])
+    return {
+        "offsets": np.r_[0, np.cumsum(count)],
+        "lon": points[:, 0],
+        "lat": points[:, 1],
+        "time": clock,
+        "person": [None if pd.isna(value) else str(value) for value in table["ORIGIN_CALL"]],
+        "driver": table["TAXI_ID"].astype(str).tolist(),
+        "trip": [str(value) for value in range(len(table))],
+    }
+
+
+def efficient(
+    walks: Walks, person: list, driver: list, network: Network, *, k: int, seed: int, truth_s: np.ndarray | None = None
+) -> dict:
+    """Speeds published from half of the persons; travel times of the other half's walks told by them."""
+    rng = np.random.default_rng(seed)
+    names = pd.factorize(pd.Series(person))[0]
+    learn = rng.random(names.max() + 2)[names] < 0.6
+    learn_rows = learn[walks.trip]
+    riders = Riders.of(person=person, driver=driver, operator=None, key=b"benchmark-key-of-32-bytes-length")
+    rule = RouteRule(protection=Protection(unit="person", k=k, k_driver=min(k, 3)), max_rows=2, round_to=5)
+    part = passage_bins(walks, TimeBins("3h of day", zone="UTC"))
+    known = walks.take(learn_rows)
+    told = speeds(known, riders, network, rule=rule, part=part[learn_rows], speed_bounds_kmh=(3, 120), step_kmh=1)
+    times = link_times(told, network)
+    whole = whole_passages(walks, network) & ~learn_rows
+    errors, plain, inside, better, really, measured = [], [], [], [], [], []
+    free = network.free_time_s * np.median(
+        (walks.exit_s - walks.enter_s)[learn_rows & whole_passages(walks, network)]
+        / network.free_time_s[walks.link[learn_rows & whole_passages(walks, network)]]
+    )
+    for trip in np.unique(walks.trip[whole]):
+        rows = np.flatnonzero(whole & (walks.trip == trip))
+        rows = rows[walks.piece[rows] == walks.piece[rows[0]]]
+        if len(rows) < 8 or network.length_m[walks.link[rows]].sum() < 800:
+            continue
+        links, hour = walks.link[rows], int(part[rows[0]])
+        actual = walks.exit_s[rows[-1]] - walks.enter_s[rows[0]]
+        guess = route_time(times, links, hour=hour)
+        errors.append(guess["time_s"] / actual - 1)
+        plain.append(free[links].sum() / actual - 1)
+        inside.append(guess["low_s"] <= actual <= guess["high_s"])
+        measured.append(guess["measured"])
+        origin, destination = int(network.link_start[links[0]]), int(network.link_end[links[-1]])
+        if origin != destination and len(better) < 300:
+            best = recommend(times, origin=origin, destination=destination, hour=hour).iloc[0]
+            better.append(best["time_s"] / guess["time_s"])
+            if truth_s is not None:
+                really.append(truth_s[np.array(best["links"].split(), dtype=int)].sum() / truth_s[links].sum())
+    errors, better, really = np.asarray(errors), np.asarray(better), np.asarray(really)
+    return {
+        "held-out trips": len(errors),
+        "median |error|": np.median(np.abs(errors)),
+        "median |error|, one speed for all": np.median(np.abs(plain)),
+        "median error": np.median(errors),
+        "inside the 90 % interval": np.mean(inside),
+        "share of length measured": np.mean(measured),
+        "trips with a route faster by 5 % or more": (better <= 0.95).mean(),
+        "median time of the recommended route": np.median(better),
+        **({"really faster": (really < 1).mean(), "really, median": np.median(really)} if len(really) else {}),
+    }
+
+
+def simulated_times(network: Network, *, trips: int, seed: int) -> tuple[dict, list, list, np.ndarray]:
+    """Trips on streets with speeds of their own, an evening rush, slow and fast drivers; 15 s fixes, 10 m noise."""
+    rng = np.random.default_rng(seed)
+    own = network.speed_kmh / 3.6 * np.exp(rng.normal(0, 0.35, network.links))
+    case = drive(network, trips=trips, seconds=5, noise_m=0.0, seed=seed)
+    hour, factor = rng.integers(0, 8, trips), np.exp(rng.normal(0, 0.12, trips))
+    traces, times, counts = [], [], []
+    for trip, links in enumerate(case["truth"]):
+        links = np.asarray(links)
+        rush = 1.5 if hour[trip] == 6 else 1.0
+        cost = network.length_m[links] / own[links] * rush * factor[trip] * np.exp(rng.normal(0, 0.25, len(links)))
+        enter = np.r_[0.0, np.cumsum(cost)]
+        at = np.arange(0.0, enter[-1], 15)
+        place = np.searchsorted(enter, at, side="right") - 1
+        share = (at - enter[place]) / (enter[place + 1] - enter[place])
+        x, y = along(network, links[place], share * network.length_m[links[place]])
+        traces.append(np.column_stack([x, y]) + rng.normal(0, 10, (len(at), 2)))
+        times.append((at + hour[trip] * 10800).astype(np.int64))
+        counts.append(len(at))
+    fixes = {"offsets": np.r_[0, np.cumsum(counts)], "xy": np.vstack(traces), "time": np.concatenate(times)}
+    person, driver = rng.integers(0, trips // 3, trips), rng.integers(0, max(trips // 20, 5), trips)
+    return fixes, person.astype(str).tolist(), driver.astype(str).tolist(), network.length_m / own
+
+
+def quick_coverage(network: Network, walks: Walks, riders: Riders) -> dict:
+    """Seconds for all coverage measures of a day, from the published volumes on."""
+    rule = RouteRule(protection=Protection(unit="person", k=5), max_rows=2, round_to=5)
+    start = time.perf_counter()
+    product = volumes(walks, riders, network, rule=rule, part=passage_bins(walks, TimeBins("1h of day", zone="UTC")))
+    made = time.perf_counter() - start
+    start = time.perf_counter()
+    coverage(product, network=network)
+    trips_needed(coverage_curve(product, network=network))
+    evenness(product, network=network)
+    redundancy(product, network=network)
+    before_after(product, product, network=network)
+    return {"volumes s": made, "coverage s": time.perf_counter() - start, "passages": len(walks.link)}
 
 
 def main() -> None:
     """Run one benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["oldenburg", "size"])
+    parser.add_argument("what", choices=["oldenburg", "size", "porto", "efficient"])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--other-python", default=None)
     parser.add_argument("--trips", type=int, default=400)
@@ -205,6 +391,20 @@ def main() -> None:
             settings=MatchSettings(noise_m=10.0),
         )
         print(pd.DataFrame(rows).round(4).to_string(index=False))
+    elif given.what == "porto":
+        print(pd.Series(porto(given.data, settings=MatchSettings())[0]).to_string())
+    elif given.what == "efficient":
+        _, made = porto(given.data, settings=MatchSettings())
+        walks = made["matched"].walks
+        print("Porto, k counts trips\n", pd.Series(
+            efficient(walks, made["trip"], made["driver"], made["network"], k=5, seed=given.seed)).to_string())  # fmt: skip
+        network = read_network(given.data / "oldenburg" / "oldenburgGen_edge.txt")
+        fixes, person, driver, truth = simulated_times(network, trips=given.trips, seed=given.seed)
+        walks = Matcher.of(network).match(fixes["offsets"], fixes["time"], *fixes["xy"].T).walks
+        print(
+            "simulated\n",
+            pd.Series(efficient(walks, person, driver, network, k=5, seed=given.seed, truth_s=truth)).to_string(),
+        )
     else:
         print(size(given.data, trips=100_000, fixes=50, seed=given.seed))
 

@@ -30,6 +30,8 @@ from anonkit.kanon.routes_product import RouteProduct, published
 
 Floats = NDArray[np.float64]
 Aim = Literal["fastest", "shortest", "reliable"]
+DEPENDENCE = 0.4
+"""Public assumption; on held-out trips see benchmarks/routes.py."""
 Z85 = 1.0364
 """The 85th percentile of a normal variable."""
 
@@ -55,7 +57,7 @@ class LinkTimes:
 
 
 def link_times(
-    speeds: RouteProduct, network: Network, *, dependence: float = 0.2, variation: float = 0.35
+    speeds: RouteProduct, network: Network, *, dependence: float = DEPENDENCE, variation: float = 0.35
 ) -> LinkTimes:
     """Seconds for every link and hour from a published speeds product.
 
@@ -84,7 +86,10 @@ def link_times(
     rest = np.full(network.links, np.nan)
     rest[link[hours < 0]] = pace[hours < 0]
     rest = np.where(np.isfinite(rest), rest, of_link)
-    mean, measured = np.zeros((len(bins) + 1, network.links)), np.zeros((len(bins) + 1, network.links), dtype=bool)
+    shape = (len(bins) + 1, network.links)
+    mean, sd, measured = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
+    own_spread, between = _variation(table, default=variation), _between_links(of_link, network)
+    k = float(speeds.parameters.get("k") or 10.0)  # a published mean of k persons is itself uncertain
     for row, hour in enumerate([*bins.tolist(), None]):
         own = np.full(network.links, np.nan)
         if hour is not None:
@@ -93,8 +98,9 @@ def link_times(
         measured[row] = np.isfinite(value)
         value = np.where(measured[row] | (network.twin < 0), value, value[network.twin])
         mean[row] = _filled(value, network) * network.free_time_s
-    spread = _variation(table, default=variation)
-    return LinkTimes(network, bins, mean, mean * spread, measured, dependence)
+        relative = np.where(measured[row], own_spread**2 * (1 + 1 / k), own_spread**2 + between**2)
+        sd[row] = mean[row] * np.sqrt(relative)
+    return LinkTimes(network, bins, mean, sd, measured, dependence)
 
 
 def _filled(value: Floats, network: Network) -> Floats:
@@ -106,6 +112,16 @@ def _filled(value: Floats, network: Network) -> Floats:
     overall = amount.sum() / length.sum() if length.sum() > 0 else 1.0
     by_class = np.where(length > 0, amount / np.maximum(length, 1e-9), overall)
     return np.where(known, value, by_class[network.link_class])
+
+
+def _between_links(pace: Floats, network: Network) -> float:
+    """How much published paces differ between links of one class: what a guess for another link may be wrong by."""
+    known = np.isfinite(pace)
+    if known.sum() < 20:
+        return 0.5
+    logs = pd.Series(np.log(pace[known]))
+    within = logs - logs.groupby(network.link_class[known]).transform("mean")
+    return float(np.clip(within.std(), 0.05, 1.0))
 
 
 def _variation(table: pd.DataFrame, *, default: float) -> float:
