@@ -1,7 +1,6 @@
 """Delimited text as a stream that the engine can scan again and again, with physical line numbers.
 
-Dialect and encoding are settled on the bytes before anything is parsed: byte order mark, strict UTF-8 or the recipe's
-encoding, the delimiter that cuts the first lines evenly. Then the text is cut into records (`engine.lines`), parsed
+Dialect and encoding are settled on the bytes before anything is parsed (`engine.dialect`). Then the text is cut into records (`engine.lines`), parsed
 block by block by Arrow with every column as text, and handed on as a stream: nothing of the raw export is ever stored.
 Only the columns that are asked for are converted; the others are never materialised (default deny).
 
@@ -12,53 +11,22 @@ not be cut into columns; then all columns are null).
 from __future__ import annotations
 
 import codecs
-import csv
-import gzip
-import io
-import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
 from anonkit.base.errors import SourceError
-from anonkit.engine.lines import Block, LineFault, LineLimits, RecordCutter, cut
+from anonkit.engine.dialect import FAULT, LINE, LINES, CsvDialect, open_bytes, read_bytes, settle
+from anonkit.engine.lines import Block, LineFault, LineLimits, RecordCutter, cut, is_one_record
 
 CHUNK_BYTES = 8_000_000
-SAMPLE_BYTES = 256_000
-MAX_COLUMNS = 20_000
-DELIMITERS = (",", ";", "\t", "|")
-MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-LINE, LINES, FAULT = "_line", "_lines", "_fault"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CsvDialect:
-    """How one file is written; settled on its bytes."""
-
-    encoding: str
-    mark_bytes: int
-    """Length of the byte order mark, skipped."""
-    delimiter: str
-    names: tuple[str, ...]
-    """The header's names, unique: a repeated name gets ``_2``, ``_3``."""
-    header_lines: int
-    """Physical lines before the first record: the header and blank lines above it."""
-    compressed: bool
-    damaged: bool = False
-    """Some bytes of the sample are not in the encoding."""
 
 
 @dataclass
@@ -130,13 +98,13 @@ class CsvFile:
 
     def _chunks(self) -> Iterator[bytes]:
         """UTF-8 bytes after the header."""
-        with _stream(self.path) as raw:
+        with open_bytes(self.path) as raw:
             raw.read(self.dialect.mark_bytes)
             decoder = codecs.getincrementaldecoder(self.dialect.encoding)("replace")
             plain = self.dialect.encoding == "utf-8"
             left, head = self.dialect.header_lines, b""
             while True:
-                chunk = _read(raw, CHUNK_BYTES, self.path)
+                chunk = read_bytes(raw, CHUNK_BYTES, self.path)
                 done = not chunk
                 if not plain:
                     chunk = decoder.decode(chunk, final=done).encode()
@@ -161,6 +129,9 @@ class CsvFile:
             except UnicodeDecodeError:
                 data, start, lines = self._without_bad_bytes(block, faults)
         table, bad = self._arrow(data, len(start)) if len(start) else (None, [])
+        if table is not None and table.num_rows + len(bad) != len(start):  # the parser cut elsewhere than the cutter
+            data, start, lines = self._without_odd_records(Block(data, start, lines), faults)
+            table, bad = self._arrow(data, len(start)) if len(start) else (None, [])
         if bad:
             gone = np.asarray(bad)
             faults += [(int(start[i]), int(lines[i]), LineFault.RAGGED_LINE) for i in bad]
@@ -186,19 +157,28 @@ class CsvFile:
         self, block: Block, faults: list[tuple[int, int, LineFault]]
     ) -> tuple[bytes, np.ndarray, np.ndarray]:
         """Set aside the records whose bytes are not UTF-8."""
-        physical = block.data.split(b"\n")[:-1]
-        stops = np.cumsum(block.lines)
-        good, kept = [], []
-        for index, (stop, count) in enumerate(zip(stops, block.lines, strict=True)):
-            record = b"\n".join(physical[stop - count : stop]) + b"\n"
+
+        def fault(record: bytes) -> LineFault | None:
             try:
                 record.decode("utf-8")
             except UnicodeDecodeError:
-                faults.append((int(block.start[index]), int(count), LineFault.WRONG_ENCODING))
-            else:
-                good.append(record)
-                kept.append(index)
-        return b"".join(good), block.start[kept], block.lines[kept]
+                return LineFault.WRONG_ENCODING
+            return None
+
+        return _sift(block, faults, fault)
+
+    def _without_odd_records(
+        self, block: Block, faults: list[tuple[int, int, LineFault]]
+    ) -> tuple[bytes, np.ndarray, np.ndarray]:
+        """Set aside the records that a strict parser does not read as one row of the right width."""
+        delimiter, fields = self.dialect.delimiter, len(self.dialect.names)
+
+        def fault(record: bytes) -> LineFault | None:
+            if is_one_record(record, delimiter=delimiter, fields=fields):
+                return None
+            return LineFault.STRAY_QUOTE if b'"' in record else LineFault.RAGGED_LINE
+
+        return _sift(block, faults, fault)
 
     def _arrow(self, data: bytes, records: int) -> tuple[pa.Table, list[int]]:
         bad: list[int] = []
@@ -230,102 +210,23 @@ class CsvFile:
         return table, [index for index in bad if index < records]
 
 
+def _sift(
+    block: Block, faults: list[tuple[int, int, LineFault]], fault: Callable[[bytes], LineFault | None]
+) -> tuple[bytes, np.ndarray, np.ndarray]:
+    """The records of a block that have no fault; those that have one are added to ``faults``."""
+    physical = block.data.split(b"\n")[:-1]
+    stops = np.cumsum(block.lines)
+    good, kept = [], []
+    for index, (stop, count) in enumerate(zip(stops, block.lines, strict=True)):
+        record = b"\n".join(physical[stop - count : stop]) + b"\n"
+        found = fault(record)
+        if found is None:
+            good.append(record)
+            kept.append(index)
+        else:
+            faults.append((int(block.start[index]), int(count), found))
+    return b"".join(good), block.start[kept], block.lines[kept]
+
+
 def _joined(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-
-
-def _stream(path: Path) -> BinaryIO:
-    if path.suffix == ".gz":
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    return path.open("rb")
-
-
-def _read(raw: BinaryIO, size: int, path: Path) -> bytes:
-    try:
-        return raw.read(size)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise SourceError(
-            f"{path.name} is a damaged or truncated gzip file", hint="copy the export again and compare its size"
-        ) from error
-
-
-def settle(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> CsvDialect:
-    """Read the first bytes of ``path`` and decide encoding, delimiter and names.
-
-    Raises
-    ------
-    SourceError : see ``CsvFile.open``.
-    """
-    if not path.is_file():
-        raise SourceError(
-            f"there is no file {path.name}", hint=f"check the recipe's path; looked in {path.parent.name}/"
-        )
-    with _stream(path) as raw:
-        sample = _read(raw, SAMPLE_BYTES, path)
-    if not sample:
-        raise SourceError(f"{path.name} is empty", hint="export it again, or take it out of the recipe's inputs")
-    mark, found = next(((m, e) for m, e in MARKS if sample.startswith(m)), (b"", None))
-    if encoding is None and found is None and sample.count(0) > len(sample) // 4:
-        raise SourceError(
-            f"{path.name} is not UTF-8 text: every other byte is zero",
-            hint="name its encoding in the recipe: encoding: utf-16-le",
-        )
-    chosen = codecs.lookup(found or encoding or "utf-8").name
-    decoder = codecs.getincrementaldecoder(chosen)
-    damaged = False
-    try:
-        text = decoder("strict").decode(sample[len(mark) :])
-    except UnicodeDecodeError:
-        text, damaged = decoder("replace").decode(sample[len(mark) :]), True
-    header_lines, header = _header(text, path)
-    choice = delimiter or _delimiter(header, text)
-    names = next(csv.reader(io.StringIO(header), delimiter=choice))
-    if len(names) > MAX_COLUMNS:
-        raise SourceError(
-            f"{path.name} has {len(names)} columns; at most {MAX_COLUMNS} are read",
-            hint="name the delimiter in the recipe (delimiter: ';'), or export only the columns of trips",
-        )
-    return CsvDialect(
-        encoding=chosen,
-        mark_bytes=len(mark),
-        delimiter=choice,
-        names=_unique(names),
-        header_lines=header_lines,
-        compressed=path.suffix == ".gz",
-        damaged=damaged,
-    )
-
-
-def _header(text: str, path: Path) -> tuple[int, str]:
-    if "\n" not in text and "\r" in text:
-        raise SourceError(
-            f"{path.name} ends its lines with a carriage return only",
-            hint="save it with line feeds (Unix or Windows text)",
-        )
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            return number, line.rstrip("\r")
-    raise SourceError(f"{path.name} holds blank lines only", hint="export it again with its header")
-
-
-def _delimiter(header: str, text: str) -> str:
-    """The delimiter that cuts the header into most fields, and the next lines into as many."""
-
-    def score(mark: str) -> tuple[int, int]:
-        lines = text.split("\n")[:30]
-        rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=mark))
-        width = len(next(csv.reader(io.StringIO(header), delimiter=mark)))
-        agreeing = sum(len(row) == width for row in rows)
-        return (agreeing if width > 1 else 0, width)
-
-    return max(DELIMITERS, key=score)
-
-
-def _unique(names: list[str]) -> tuple[str, ...]:
-    seen: dict[str, int] = {}
-    result = []
-    for position, raw in enumerate(names, start=1):
-        name = raw.strip() or f"column_{position}"
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return tuple(result)

@@ -31,6 +31,7 @@ class LineFault(Enum):
     STRAY_QUOTE = "stray_quote"
     LINE_TOO_LONG = "line_too_long"
     WRONG_ENCODING = "wrong_encoding"
+    BAD_JSON = "bad_json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,19 +221,17 @@ class RecordCutter:
         return lines < self._limits.max_record_lines and size < self._limits.max_line_bytes
 
     def _well_formed(self, record: bytes) -> bool:
-        text = record.decode("utf-8", "replace")
-        try:
-            rows = list(
-                csv.reader(
-                    io.StringIO(text, newline=""),
-                    delimiter=self._delimiter,
-                    quotechar=self._quote.decode(),
-                    strict=True,
-                )
-            )
-        except csv.Error:
-            return False
-        return len(rows) == 1 and len(rows[0]) == self._fields
+        return is_one_record(record, delimiter=self._delimiter, fields=self._fields)
+
+
+def is_one_record(record: bytes, *, delimiter: str, fields: int) -> bool:
+    """Whether a strict parser reads exactly one row of ``fields`` fields."""
+    text = record.decode("utf-8", "replace")
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error:
+        return False
+    return len(rows) == 1 and len(rows[0]) == fields
 
 
 def _without(data: bytes, begins: np.ndarray, ends: np.ndarray, drop: np.ndarray) -> bytes:

@@ -207,12 +207,12 @@ class Session:
         message = f"encode({_text(prefix)} || ({text})::VARCHAR)"
         return f"sha256({outer} || unhex(sha256({inner} || {message})))"
 
-    def token_sql(self, text: str, *, key: bytes, prefix: str = "") -> str:
+    def token_sql(self, text: str, *, key: bytes, prefix: str = "", digits: int = TOKEN_DIGITS) -> str:
         """The SQL expression of a token: the first 60 bits of the HMAC as a positive Int64.
 
         Two persons share a token with probability about persons² / 2⁶¹; then they count as one, the safe side.
         """
-        return f"('0x' || left({self.hmac_sql(text, key=key, prefix=prefix)}, {TOKEN_DIGITS}))::BIGINT"
+        return f"('0x' || left({self.hmac_sql(text, key=key, prefix=prefix)}, {digits}))::BIGINT"
 
     def _variable(self, value: bytes) -> str:
         name = f"pad_{next(self._numbers)}"
