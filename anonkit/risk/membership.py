@@ -33,6 +33,8 @@ Ints = NDArray[np.int64]
 Release = Callable[[Floats, Floats, np.random.Generator], Floats]
 """Takes trips and persons of every cell, one world a row, and returns what is published (NaN or 0: suppressed)."""
 Attacker = Literal["threshold", "logistic", "forest"]
+CHUNK = 2000
+"""Worlds held in memory at once."""
 ATTACKERS: tuple[Attacker, ...] = ("threshold", "logistic", "forest")
 
 
@@ -184,10 +186,14 @@ def _attack(
         filled = np.nan_to_num(worlds)
         return np.column_stack([filled[:, cells], filled[:, cells] @ own[cells], filled.sum(axis=1)])
 
-    train = [features(make(plan.train, member, True)) for member in (True, False)]
-    test = [features(make(plan.test, member, False)) for member in (True, False)]
+    def worlds_of(count: int, member: bool, training: bool) -> Floats:
+        sizes = [min(CHUNK, count - begin) for begin in range(0, count, CHUNK)]
+        return np.vstack([features(make(size, member, training)) for size in sizes])
+
+    train = [worlds_of(plan.train, member, True) for member in (True, False)]
+    test = [worlds_of(plan.test, member, False) for member in (True, False)]
     # People in no world: two independent sets of worlds without the target.
-    absent = features(make(plan.test, False, False))
+    absent = worlds_of(plan.test, False, False)
     x, y = np.vstack(train), np.repeat([1, 0], plan.train)
     half = np.random.default_rng(seed).random(len(y)) < 0.7
     scores: dict[str, Callable[[Floats], Floats]] = {}

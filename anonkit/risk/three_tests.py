@@ -74,16 +74,19 @@ def singling_out(
     inside = people[rng.permutation(len(people))[:same]]
     outside = control[rng.permutation(len(control))[:same]]
     hits, control_hits, chance = (np.zeros(attacks, bool) for _ in range(3))
+    unique_rows: dict[tuple[int, ...], Ints] = {}
     for attack in range(attacks):
-        chosen = rng.permutation(released.shape[1])[:columns]
+        chosen = np.sort(rng.permutation(released.shape[1])[:columns])
         part = released[:, chosen]
-        _, index, counts = np.unique(part, axis=0, return_index=True, return_counts=True)
-        alone = index[counts == 1]
+        if tuple(chosen) not in unique_rows:
+            _, index, counts = np.unique(part, axis=0, return_index=True, return_counts=True)
+            unique_rows[tuple(chosen)] = index[counts == 1]
+        alone = unique_rows[tuple(chosen)]
         if len(alone):
             guess = part[rng.choice(alone)]
             hits[attack] = (inside[:, chosen] == guess).all(axis=1).sum() == 1
             control_hits[attack] = (outside[:, chosen] == guess).all(axis=1).sum() == 1
-        mixed = np.array([rng.choice(part[:, c]) for c in range(columns)])
+        mixed = part[rng.integers(0, len(part), columns), np.arange(columns)]
         chance[attack] = (inside[:, chosen] == mixed).all(axis=1).sum() == 1
     return share_figure(
         "Article 29: singling out",
