@@ -81,7 +81,6 @@ def describe_package(
                 "title": resource.title,
                 "description": resource.description,
                 "path": path,
-                "bytes": file.stat().st_size,
                 "hash": "sha256:" + hashlib.sha256(file.read_bytes()).hexdigest(),
             }
             fields = [column.as_dict() for column in resource.fields]
@@ -90,6 +89,7 @@ def describe_package(
                 if resource.key:
                     schema["primaryKey"] = list(resource.key)
                 entry |= {
+                    "bytes": file.stat().st_size,
                     "type": "table",
                     "format": "csv",
                     "mediatype": "text/csv",

@@ -21,6 +21,7 @@ from anonkit.engine import int_sum
 from anonkit.schema import Table
 
 PERSONS, DRIVERS, ROWS, TOP = "persons", "drivers", "rows", "top_rows"
+RECORD = "record"
 REST_ROWS, REST_PERSONS, REST_DRIVERS = "rest_rows", "rest_persons", "rest_drivers"
 
 
@@ -36,6 +37,8 @@ class Protection:
     """Least number of distinct drivers beside, where drivers are protected too (ruling 4)."""
     dominance: Fraction = Fraction(1, 2)
     """Largest share of a class's rows that one unit may have (ruling 6)."""
+    l_places: int = 1
+    """Least number of destinations that an origin and time leave open, and the other way round (ruling 7); 1: not asked."""
 
     def __post_init__(self) -> None:
         if self.k < 2:
@@ -47,7 +50,13 @@ class Protection:
 
 
 def count_classes(
-    frame: nw.LazyFrame[Any], by: list[str], *, unit: str, driver: str | None = None, rest: str | None = None
+    frame: nw.LazyFrame[Any],
+    by: list[str],
+    *,
+    unit: str,
+    driver: str | None = None,
+    rest: str | None = None,
+    record: str | None = None,
 ) -> nw.LazyFrame[Any]:
     """Rows, distinct units and drivers, and the rows of the largest unit, of each class.
 
@@ -56,6 +65,7 @@ def count_classes(
     frame : one row a trip; columns ``by``, ``unit`` (null: nobody) and, where given, ``driver`` and ``rest``.
     by : the released columns; a null in one of them is a category of its own.
     rest : a Boolean column; rows where it is true are counted apart as ``rest_rows, rest_persons, rest_drivers``.
+    record : an Int64 column that is constant for a unit; its sum over the distinct units comes as ``record``.
 
     Returns
     -------
@@ -65,7 +75,7 @@ def count_classes(
     -------
     Exact counts: they stay inside.
     """
-    counted = _per_unit(frame, by, unit, rest)
+    counted = _per_unit(frame, by, unit, rest, record)
     known = ~nw.col(unit).is_null()
     one, zero = nw.lit(1, dtype=nw.Int64), nw.lit(0, dtype=nw.Int64)
     sums = [int_sum("_n").alias(ROWS), int_sum("_one").alias(PERSONS), nw.col("_top").max().cast(nw.Int64).alias(TOP)]
@@ -73,6 +83,9 @@ def count_classes(
     if rest is not None:
         extra.append(nw.when(known & (nw.col("_rest") > 0)).then(one).otherwise(zero).alias("_rest_one"))
         sums += [int_sum("_rest").alias(REST_ROWS), int_sum("_rest_one").alias(REST_PERSONS)]
+    if record is not None:
+        extra.append(nw.when(known).then(nw.col("_record")).otherwise(zero).alias("_record"))
+        sums.append(int_sum("_record").alias(RECORD))
     classes = counted.with_columns(nw.col("_n").alias("_top"), *extra).group_by(by).agg(*sums)
     if driver is None:
         return classes
@@ -82,8 +95,12 @@ def count_classes(
     return join_classes(classes, drivers, by)
 
 
-def _per_unit(frame: nw.LazyFrame[Any], by: list[str], unit: str, rest: str | None) -> nw.LazyFrame[Any]:
+def _per_unit(
+    frame: nw.LazyFrame[Any], by: list[str], unit: str, rest: str | None, record: str | None
+) -> nw.LazyFrame[Any]:
     counts = [nw.len().cast(nw.Int64).alias("_n")]
+    if record is not None:
+        counts.append(nw.col(record).max().cast(nw.Int64).alias("_record"))
     if rest is not None:
         frame = frame.with_columns(nw.col(rest).cast(nw.Int64).alias("_rest_flag"))
         counts.append(int_sum("_rest_flag").alias("_rest"))

@@ -1,12 +1,9 @@
-"""The k-anonymous products: trips, flows and volumes, and which classes of each may be published.
+"""The k-anonymous products: trips, flows and volumes, the levels of each, and the chain that they must form.
 
-Products are decided from fine to coarse. A class is published when it holds the thresholds, and when what it holds
-beyond the finer classes already published is nothing or holds them too: otherwise subtraction gives a few people away
-(ruling 11). The total of a time bin is treated as known to the recipient: where a part publishes something new in a bin
-and leaves too small a rest, the smallest of its new classes there is suppressed beside it.
-
-Does not protect against: what the members of a class have in common (diversity), differences between two releases
-(the registry's business), linear combinations over several rows and columns of a flow table at once (`derivability`).
+A product has a first level and may have roll-up levels: what the first level cannot publish is gathered into the *rest
+of* a coarser parent (ruling 9). All levels of trips and flows, of whatever product, form one chain in which each nests
+in the next, and volumes are at least as coarse as its end. Then the sets of trips that a release tells of are nested or
+disjoint, and every number that subtraction can give is a sum of remainders, each of which `decide` has looked at.
 """
 
 from __future__ import annotations
@@ -18,13 +15,28 @@ from typing import Any, Literal
 import narwhals.stable.v2 as nw
 
 from anonkit.base.errors import RecipeError
-from anonkit.classes import Protection, count_classes, is_safe, thin_rows
-from anonkit.engine import Session
 from anonkit.geo import Grid, TimeBins
 
 Kind = Literal["trips", "flows", "volumes"]
+End = Literal["start", "end"]
 ORDER: tuple[Kind, ...] = ("trips", "flows", "volumes")
-OPEN, PUBLISHED = "_open", "_published"
+ROLLED, ANY = "rolled_up", "any"
+POOLS = ("none", "week", "day")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """How coarse: cells, bins, and which further columns are still told apart."""
+
+    level: int
+    """Level of the grid."""
+    bins: TimeBins
+    columns: tuple[str, ...] = ()
+    """Further released columns; they are part of the class (ruling 5)."""
+
+    def contains(self, finer: Level) -> bool:
+        """Whether each class of ``finer`` lies in one class of this."""
+        return self.level >= finer.level and self.bins.contains(finer.bins) and set(self.columns) <= set(finer.columns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +45,17 @@ class Product:
 
     kind: Kind
     level: int
-    """Level of the grid."""
     bins: TimeBins
     columns: tuple[str, ...] = ()
-    """Further released columns; they are part of the class (ruling 5)."""
     max_rows: int | None = None
     """Of ``trips``: rows a person and class (ruling 6)."""
+    roll_up: tuple[Level, ...] = ()
+    """Coarser levels for what the first one cannot publish, from fine to coarse (ruling 9)."""
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The first level and the roll-ups."""
+        return (Level(level=self.level, bins=self.bins, columns=self.columns), *self.roll_up)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -48,7 +65,7 @@ class Product:
             "flows": ("start_cell", "end_cell", "bin"),
             "volumes": ("cell", "bin", "end"),
         }
-        return (*by_kind[self.kind], *self.columns)
+        return (*by_kind[self.kind], *self.columns, *((ROLLED,) if self.roll_up else ()))
 
     @property
     def bin_column(self) -> str:
@@ -57,8 +74,8 @@ class Product:
 
     def parts(self) -> tuple[Part, ...]:
         """What is decided by itself: departures and arrivals for volumes, the whole for the others."""
-        ends = ("start", "end") if self.kind == "volumes" else (None,)
-        return tuple(Part(product=self, end=end) for end in ends)  # type: ignore[arg-type]
+        ends: tuple[End | None, ...] = ("start", "end") if self.kind == "volumes" else (None,)
+        return tuple(Part(product=self, end=end) for end in ends)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,215 +83,112 @@ class Part:
     """A product, or one direction of volumes."""
 
     product: Product
-    end: Literal["start", "end"] | None
+    end: End | None
 
     @property
     def name(self) -> str:
         """``trips``, ``flows``, ``volumes:start``, ``volumes:end``."""
         return self.product.kind + (f":{self.end}" if self.end else "")
 
-    def keyed(self, rows: nw.LazyFrame[Any], grid: Grid, base: TimeBins) -> nw.LazyFrame[Any]:
-        """Rows with the class's columns added as ``_key_…``; ``grid`` and ``base`` are those of the rows."""
-        product = self.product
-        bins = product.bins.coarsen(nw.col("start_bin"), base)
-        if self.end is not None:
-            keys = {
-                "cell": grid.coarsen(nw.col(f"{self.end}_cell"), product.level),
-                "bin": bins,
-                "end": nw.lit(self.end),
-            }
-        else:
-            cells = {name: grid.coarsen(nw.col(name), product.level) for name in ("start_cell", "end_cell")}
-            keys = {**cells, product.bin_column: bins}
-        keys |= {name: nw.col(name) for name in product.columns}
-        return rows.with_columns(*(expression.alias(f"_key_{name}") for name, expression in keys.items()))
+    @property
+    def told(self) -> str:
+        """Name of the column that says at which of the product's levels a row is told, -1 for not at all."""
+        return f"_told_{self.name.replace(':', '_')}"
 
     @property
-    def hit(self) -> str:
-        """Name of the flag that a row is published by this part."""
-        return f"_hit_{self.name.replace(':', '_')}"
+    def open(self) -> str:
+        """Name of the flag that nothing on this part's chain has told a row yet."""
+        return f"_open_{self.end}" if self.end else "_open"
+
+    def steps(self) -> tuple[Step, ...]:
+        """The part at each of its levels."""
+        return tuple(Step(part=self, number=number, at=level) for number, level in enumerate(self.product.levels))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
-    """What may be published of one part."""
+class Step:
+    """One part at one of its levels; ``number`` 0 is the first, later ones gather the rest."""
 
     part: Part
-    classes: nw.LazyFrame[Any]
-    """All classes: keys, ``rows, persons, top_rows, rest_…`` and ``_published``. Inside only."""
-    suppressed_beside: int
-    """Classes that hold the thresholds and fell to protect the rest of their bin."""
+    number: int
+    at: Level
 
     @property
-    def published(self) -> nw.LazyFrame[Any]:
-        """Keys and counts of the classes that are published."""
-        return self.classes.filter(nw.col(PUBLISHED)).drop(PUBLISHED)
+    def keys(self) -> list[str]:
+        """Working names of the class's columns."""
+        return [f"_key_{name}" for name in self.part.product.keys]
+
+    @property
+    def bin_key(self) -> str:
+        """Working name of the time bin."""
+        return f"_key_{self.part.product.bin_column}"
+
+    def keyed(self, rows: nw.LazyFrame[Any], grid: Grid, base: TimeBins) -> nw.LazyFrame[Any]:
+        """Rows with the class's columns added as ``_key_…``; ``grid`` and ``base`` are those of the rows."""
+        bins = self.at.bins.coarsen(nw.col("start_bin"), base)
+        end = self.part.end
+        if end is not None:
+            keys = {"cell": grid.coarsen(nw.col(f"{end}_cell"), self.at.level), "bin": bins, "end": nw.lit(end)}
+        else:
+            cells = {name: grid.coarsen(nw.col(name), self.at.level) for name in ("start_cell", "end_cell")}
+            keys = {**cells, self.part.product.bin_column: bins}
+        for name in self.part.product.columns:
+            keys[name] = nw.col(name) if name in self.at.columns else nw.lit(ANY)
+        if self.part.product.roll_up:
+            keys[ROLLED] = nw.lit(self.number, dtype=nw.Int64)
+        return rows.with_columns(*(expression.alias(f"_key_{name}") for name, expression in keys.items()))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decisions:
-    """What a release publishes, and the rows it comes from."""
-
-    parts: tuple[Decision, ...]
-    rows: nw.LazyFrame[Any]
-    """The used rows after thinning. Inside only."""
-    thinned: int
-    """Rows that thinning dropped from the whole release."""
-
-    def of(self, kind: Kind) -> tuple[Decision, ...]:
-        """The decisions of one product."""
-        return tuple(decision for decision in self.parts if decision.part.product.kind == kind)
-
-
-def check_chain(products: tuple[Product, ...], base: TimeBins) -> tuple[Product, ...]:
-    """Products from fine to coarse; each must nest in the one before.
+def check_chain(products: tuple[Product, ...], base: TimeBins) -> tuple[Step, ...]:
+    """All steps of a release from fine to coarse, volumes last.
 
     Raises
     ------
-    RecipeError : two products neither of which is finer: their differences could not be bounded.
+    RecipeError : two levels neither of which contains the other: their differences could not be bounded.
     """
-    ordered = tuple(sorted(products, key=lambda product: ORDER.index(product.kind)))
-    if len({product.kind for product in ordered}) < len(ordered):
+    kinds = [product.kind for product in products]
+    if len(set(kinds)) < len(kinds):
         raise RecipeError("a product is named twice", hint="name trips, flows and volumes once each")
-    for product in ordered:
+    for product in products:
         if not product.bins.contains(base):
             raise RecipeError(
                 f"the bins of {product.kind} ({product.bins.width}) are finer than the release's ({base.width})",
                 hint="choose a multiple of it",
             )
-    for finer, coarser in pairwise(ordered):
-        if (
-            coarser.level < finer.level
-            or not coarser.bins.contains(finer.bins)
-            or set(coarser.columns) - set(finer.columns)
-        ):
-            raise RecipeError(
-                f"{coarser.kind} are finer than {finer.kind} in cells, bins or columns",
-                hint=f"give {coarser.kind} cells and bins at least as coarse as those of {finer.kind}, or leave one out",
-            )
-    return ordered
+        for finer, coarser in pairwise(product.levels):
+            if finer == coarser or not coarser.contains(finer):
+                raise RecipeError(
+                    f"the roll-ups of {product.kind} do not grow coarser one by one",
+                    hint="give cells or bins that contain those of the level before",
+                )
+    pairs = [
+        step for product in products if product.kind != "volumes" for part in product.parts() for step in part.steps()
+    ]
+    pairs.sort(key=lambda step: (_coarseness(step.at), ORDER.index(step.part.product.kind), step.number))
+    for finer_step, coarser_step in pairwise(pairs):
+        if not coarser_step.at.contains(finer_step.at):
+            raise _crossing(finer_step, coarser_step)
+    ends: list[Step] = []
+    for product in products:
+        if product.kind == "volumes":
+            for part in product.parts():
+                steps = part.steps()
+                if pairs and not steps[0].at.contains(pairs[-1].at):
+                    raise _crossing(pairs[-1], steps[0])
+                ends += steps
+    return (*pairs, *ends)
 
 
-def decide_products(
-    rows: nw.LazyFrame[Any],
-    products: tuple[Product, ...],
-    *,
-    grid: Grid,
-    base: TimeBins,
-    protection: Protection,
-    session: Session,
-) -> Decisions:
-    """Decide, from fine to coarse, which classes of each product are published.
-
-    Parameters
-    ----------
-    rows : one row a trip: ``trip``, the unit's column, ``driver``, base ``start_cell, end_cell, start_bin``, extras.
-    products : in any order; see ``check_chain``.
-    grid, base : what the base cells and bins are.
-    protection : thresholds.
-
-    Returns
-    -------
-    Decisions with exact counts, which stay inside; only keys and rows of published classes may leave.
-
-    Raises
-    ------
-    RecipeError : products do not nest.
-
-    Privacy
-    -------
-    Every published class, and every remainder by subtraction along the products, holds 0 rows or the thresholds.
-
-    Sources
-    -------
-    Rulings 1, 4-6, 11; Sweeney 2002 for k-anonymity; Fischetti and Salazar 2001 for complementary suppression.
-    """
-    ordered = check_chain(products, base)
-    rows, thinned = _thinned(rows, ordered, grid, base, protection, session)
-    rows = rows.with_columns(nw.lit(True).alias(OPEN))
-    decided: list[Decision] = []
-    for product in ordered:
-        before = rows
-        for part in product.parts():
-            decision, marked = _decide(before, part, grid=grid, base=base, protection=protection, session=session)
-            decided.append(decision)
-            before = marked if product.kind == "volumes" else before
-        rows = marked
-    return Decisions(parts=tuple(decided), rows=rows.drop(OPEN), thinned=thinned)
+def _coarseness(at: Level) -> tuple[int, int, int, int]:
+    return (at.level, POOLS.index(at.bins.pool), at.bins.seconds, -len(at.columns))
 
 
-def _thinned(
-    rows: nw.LazyFrame[Any],
-    products: tuple[Product, ...],
-    grid: Grid,
-    base: TimeBins,
-    protection: Protection,
-    session: Session,
-) -> tuple[nw.LazyFrame[Any], int]:
-    """Thin to the finest product's classes; what goes is gone from all products."""
-    product = products[0]
-    if product.max_rows is None:
-        return rows, 0
-    names = rows.collect_schema().names()
-    keys = [f"_key_{name}" for name in product.keys]
-    keyed = product.parts()[0].keyed(rows, grid, base)
-    kept = thin_rows(keyed, keys, unit=protection.unit, max_rows=product.max_rows).select(*names)
-    kept = session.checkpoint(kept, "thinned")
-    count = "SELECT count(*) FROM {frame}"
-    return kept, session.value(count, frame=rows) - session.value(count, frame=kept)
+def _crossing(one: Step, other: Step) -> RecipeError:
+    def words(step: Step) -> str:
+        rolled = f" (roll-up {step.number})" if step.number else ""
+        return f"{step.part.product.kind}{rolled}"
 
-
-def _decide(
-    rows: nw.LazyFrame[Any], part: Part, *, grid: Grid, base: TimeBins, protection: Protection, session: Session
-) -> tuple[Decision, nw.LazyFrame[Any]]:
-    """Decide one part; also the rows with its flag, and ``_open`` false where a part up to here publishes them."""
-    keys = [f"_key_{name}" for name in part.product.keys]
-    driver = "driver" if protection.k_driver is not None else None
-    keyed = part.keyed(rows, grid, base)
-    counted = count_classes(keyed, keys, unit=protection.unit, driver=driver, rest=OPEN)
-    counted = counted.with_columns(is_safe(protection, rest=True).alias(PUBLISHED))
-    classes = session.checkpoint(counted, f"classes-{part.hit}")
-    marked = _mark(keyed, classes, part, session)
-    victims = _bins_with_small_rest(marked, part, protection, session)
-    if victims:
-        classes = session.checkpoint(_less_victims(classes, part, victims, session), f"classes-{part.hit}")
-        marked = _mark(keyed, classes, part, session)
-    names = dict(zip(keys, part.product.keys, strict=True))
-    decision = Decision(part=part, classes=classes.rename(names), suppressed_beside=len(victims))
-    if part.product.kind != "volumes":  # departures do not cover arrivals: each is held against trips and flows
-        marked = marked.with_columns((nw.col(OPEN) & ~nw.col(part.hit)).alias(OPEN))
-    return decision, marked.drop(*keys)
-
-
-def _mark(keyed: nw.LazyFrame[Any], classes: nw.LazyFrame[Any], part: Part, session: Session) -> nw.LazyFrame[Any]:
-    keys = [f"_key_{name}" for name in part.product.keys]
-    hits = classes.filter(nw.col(PUBLISHED)).select(*keys, nw.lit(True).alias(part.hit))
-    joined = keyed.join(hits, on=keys, how="left").with_columns(nw.col(part.hit).fill_null(False))
-    return session.checkpoint(joined, f"marked-{part.hit}")
-
-
-def _bins_with_small_rest(marked: nw.LazyFrame[Any], part: Part, protection: Protection, session: Session) -> list[int]:
-    """Time bins whose unpublished rest is neither nothing nor large enough, though this part publishes more of them."""
-    key = f"_key_{part.product.bin_column}"
-    bins: set[int] = set()
-    for column, threshold in ((protection.unit, protection.k), ("driver", protection.k_driver)):
-        if threshold is not None:
-            query = (
-                f"SELECT {key} FROM (SELECT {key}, {column}, bool_or({part.hit}) AS hit, bool_or(NOT {part.hit}) AS rest "
-                f"FROM {{rows}} WHERE {OPEN} GROUP BY ALL) GROUP BY 1 "
-                f"HAVING bool_or(hit) AND bool_or(rest) AND count({column}) FILTER (rest) < {threshold}"
-            )
-            bins |= {row[0] for row in session.rows(query, rows=marked)}
-    return sorted(bins)
-
-
-def _less_victims(classes: nw.LazyFrame[Any], part: Part, bins: list[int], session: Session) -> nw.LazyFrame[Any]:
-    """Suppress the smallest published class that adds to the rest of each of these bins."""
-    keys = ", ".join(f'"_key_{name}"' for name in part.product.keys)
-    key = f"_key_{part.product.bin_column}"
-    listed = ", ".join(str(number) for number in bins)
-    return session.frame(
-        f"SELECT * REPLACE (({PUBLISHED} AND NOT ({key} IN ({listed}) AND rest_rows > 0 AND row_number() OVER "
-        f"(PARTITION BY {key}, {PUBLISHED} AND rest_rows > 0 ORDER BY rows, {keys}) = 1)) AS {PUBLISHED}) FROM {{classes}}",
-        classes=classes,
+    return RecipeError(
+        f"{words(other)} are finer than {words(one)} in cells, bins or columns, and coarser in others",
+        hint=f"give {words(other)} cells and bins at least as coarse as those of {words(one)}, or leave one out",
     )

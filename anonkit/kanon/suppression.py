@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 from anonkit.classes import Protection
 from anonkit.engine import Session
 from anonkit.geo import Grid, TimeBins
-from anonkit.kanon.products import Decisions
+from anonkit.kanon.decide import NOTHING, Decisions
 
 BANDS = ("0", "<5", "5-20", "20-50", ">50")
 """Suppressed share in per cent; ``withheld`` stands for a zone-hour that is too small to tell."""
@@ -36,15 +36,14 @@ def suppression_bands(
     hour = TimeBins("1h of day", zone=base.zone)
     pooled = hour if hour.contains(base) else TimeBins("1d of day", zone=base.zone)
     frames = []
-    for decision in decisions.parts:
-        part = decision.part
+    for part in decisions.parts:
         end = part.end or "start"
         rows = decisions.rows.select(
             grid.coarsen(nw.col(f"{end}_cell"), level).alias("area"),
             pooled.coarsen(nw.col("start_bin"), base).alias("hour"),
             nw.col(protection.unit).alias("unit"),
             *([nw.col("driver").alias("helper")] if protection.k_driver is not None else []),
-            nw.col(part.hit).alias("hit"),
+            (nw.col(part.told) != NOTHING).alias("hit"),
         )
         frames.append(session.frame(_query(part.name, protection), rows=rows))
     return nw.concat(frames) if len(frames) > 1 else frames[0]

@@ -33,7 +33,7 @@ class Ingested:
     rejected: pa.Table
 
 
-def ingest(recipe: Recipe, *, session: Session, key: bytes, as_of: datetime) -> Ingested:
+def ingest(recipe: Recipe, *, session: Session, key: bytes, record_key: bytes | None, as_of: datetime) -> Ingested:
     """Read all inputs of a recipe.
 
     Raises
@@ -42,7 +42,7 @@ def ingest(recipe: Recipe, *, session: Session, key: bytes, as_of: datetime) -> 
     """
     frames, accounts, rejected = [], [], []
     for number, spec in enumerate(recipe.inputs, start=1):
-        frame, account, lines = _one(recipe, spec, number, session=session, key=key, as_of=as_of)
+        frame, account, lines = _one(recipe, spec, number, session=session, key=key, record_key=record_key, as_of=as_of)
         frames.append(frame)
         accounts.append(account)
         rejected.append(lines)
@@ -51,13 +51,20 @@ def ingest(recipe: Recipe, *, session: Session, key: bytes, as_of: datetime) -> 
 
 
 def _one(
-    recipe: Recipe, spec: InputSpec, number: int, *, session: Session, key: bytes, as_of: datetime
+    recipe: Recipe,
+    spec: InputSpec,
+    number: int,
+    *,
+    session: Session,
+    key: bytes,
+    record_key: bytes | None,
+    as_of: datetime,
 ) -> tuple[nw.LazyFrame[Any], Accounting, pa.Table]:
     grid, bins = recipe.geo.grid, recipe.time.time_bins
     if spec.time.zone is None:
         spec = spec.model_copy(update={"time": spec.time.model_copy(update={"zone": recipe.time.zone})})
     table, opened = read_generic(spec, session=session, as_of_s=int(as_of.timestamp()), box=grid.box)
-    table = tokenise(table, key=key)
+    table = tokenise(table, key=key, record_key=record_key)
     period: tuple[date, date] = (recipe.period.first, recipe.period.last)
     table = generalise(table, cells=grid, bins=bins, period=period)
     frame = _with_unknowns(table.frame, recipe, spec)
@@ -88,7 +95,8 @@ def _with_unknowns(frame: nw.LazyFrame[Any], recipe: Recipe, spec: InputSpec) ->
         extras.append(column.fill_null(UNKNOWN).alias(name))
     nobody = nw.col("_reason").is_null() & nw.col("_rule").is_null() & nw.col(unit).is_null()
     rule = nw.when(nobody).then(nw.lit(f"no_{unit}")).otherwise(nw.col("_rule")).alias("_rule")
-    kept = ("trip", "person", "driver", "start_cell", "end_cell", "start_bin", "_line", "_lines", "_reason")
+    kept = ["trip", "person", "driver", "start_cell", "end_cell", "start_bin", "_line", "_lines", "_reason"]
+    kept += ["record"] if "record" in names else []
     plain = [name for name in (*kept, "operator") if name not in recipe.released_columns]
     return (
         frame.select(*plain, rule, *extras)

@@ -16,13 +16,13 @@ from anonkit.risk.classes import class_risk
 
 
 def measure_risk(decisions: Decisions, recipe: Recipe, *, session: Session) -> dict[str, Any]:
-    """Class risk of the finest product, for all rows and for the published ones."""
-    decision = decisions.parts[0]
-    part, unit = decision.part, recipe.privacy.unit.value
-    keyed = part.keyed(decisions.rows, recipe.geo.grid, recipe.time.time_bins)
-    keys = ", ".join(f'"_key_{name}"' for name in part.product.keys)
+    """Class risk of the finest product at its first level, for all rows and for the published ones."""
+    step, unit = decisions.steps[0].step, recipe.privacy.unit.value
+    part = step.part
+    keyed = step.keyed(decisions.rows, recipe.geo.grid, recipe.time.time_bins)
+    keys = ", ".join(f'"{name}"' for name in step.keys)
     table = session.sql(
-        f"SELECT dense_rank() OVER (ORDER BY {keys}) AS class, {unit} AS unit, count(*) AS n, bool_and({part.hit}) AS hit "
+        f"SELECT dense_rank() OVER (ORDER BY {keys}) AS class, {unit} AS unit, count(*) AS n, bool_and({part.told} = 0) AS hit "
         f"FROM {{rows}} GROUP BY {keys}, {unit}",
         rows=keyed,
     )
@@ -51,22 +51,29 @@ def _figures(risk: Any) -> dict[str, Any]:
 
 
 def product_figures(decisions: Decisions, *, session: Session) -> list[dict[str, Any]]:
-    """Classes, rows and shares published of each part."""
-    return [_product(decision, session) for decision in decisions.parts]
+    """Classes, trips and shares published of each part, by roll-up."""
+    return [_product(decisions.of_part(part), session) for part in decisions.parts]
 
 
-def _product(decision: Decision, session: Session) -> dict[str, Any]:
-    classes, published, rows, released = session.rows(
-        "SELECT count(*), count(*) FILTER (_published), coalesce(sum(rows), 0)::BIGINT, "
-        "coalesce(sum(rows) FILTER (_published), 0)::BIGINT FROM {classes}",
-        classes=decision.classes,
-    )[0]
+def _product(decided: tuple[Decision, ...], session: Session) -> dict[str, Any]:
+    counts = [
+        session.rows(
+            "SELECT count(*), count(*) FILTER (_published), coalesce(sum(rows), 0)::BIGINT, "
+            "coalesce(sum(rows) FILTER (_published), 0)::BIGINT FROM {classes}",
+            classes=decision.classes,
+        )[0]
+        for decision in decided
+    ]
+    classes, _, trips, _ = counts[0]
+    released = sum(count[3] for count in counts)
     return {
-        "part": decision.part.name,
+        "part": decided[0].part.name,
         "classes": classes,
-        "classes_released": published,
-        "trips": rows,
+        "classes_released": sum(count[1] for count in counts),
+        "trips": trips,
         "trips_released": released,
-        "share_released": round(released / rows, 4) if rows else 0.0,
-        "suppressed_beside": decision.suppressed_beside,
+        "share_released": round(released / trips, 4) if trips else 0.0,
+        "share_by_level": [round(count[3] / trips, 4) if trips else 0.0 for count in counts],
+        "suppressed_beside": sum(decision.suppressed_beside for decision in decided),
+        "suppressed_alike": sum(decision.suppressed_alike for decision in decided),
     }

@@ -102,7 +102,8 @@ def _make(
 ) -> ReleaseResult:
     assert places.staging is not None
     with progress.stage("read"):
-        ingested = ingest(recipe, session=session, key=fresh_key(), as_of=when)
+        record_key = fresh_key() if recipe.counts.noise is not None else None
+        ingested = ingest(recipe, session=session, key=fresh_key(), record_key=record_key, as_of=when)
         progress.moment("read:before checkpoint")
         rows = session.checkpoint(ingested.rows, "used")
         progress.moment("read:after checkpoint")
@@ -167,6 +168,7 @@ def release_spec(recipe: Recipe) -> ReleaseSpec:
         base=recipe.time.time_bins,
         products=recipe.kanon_products,
         suppression_level=recipe.suppression_level,
+        noise=recipe.counts.noise,
         operators=tuple(dict.fromkeys(entry.operator for entry in recipe.inputs)),
         created=datetime.now(UTC).replace(microsecond=0).isoformat(),
         version=__version__,

@@ -13,19 +13,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from anonkit.engine import identifier
-from anonkit.schema import Role, Table
+from anonkit.schema import Column, Role, Table
 
 TOKENS = ("trip", "person", "driver")
 SEPARATOR = "\x1f"
+RECORD_DIGITS = 10
+"""Hexadecimal digits of a record key: 40 bits."""
 
 
-def tokenise(table: Table, *, key: bytes) -> Table:
+def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None) -> Table:
     """Replace ``trip``, ``person`` and ``driver`` by tokens; drop direct identifiers, vehicles and other pseudonyms.
 
     Parameters
     ----------
     table : trips as a source gives them, ids as the operator wrote them.
     key : 32 random bytes that live for the run only (``base.entropy.fresh_key``).
+    record_key : 32 bytes that outlive the run and stay inside; adds ``record``, 40 bits by which counts are perturbed the
+        same way in every release (``kanon.perturb``).
 
     Returns
     -------
@@ -60,5 +64,9 @@ def tokenise(table: Table, *, key: bytes) -> Table:
         elif column.role not in (Role.DIRECT, Role.PSEUDONYM):
             picks.append(identifier(name))
             columns.append(column)
+    if record_key is not None:
+        unit = identifier(table.schema.unit_column) + "::VARCHAR"
+        picks.append(f"{session.token_sql(unit, key=record_key, prefix=prefix, digits=RECORD_DIGITS)} AS record")
+        columns.append(Column(name="record", role=Role.PSEUDONYM))
     frame = session.frame(f"SELECT {', '.join(picks)} FROM {{frame}}", frame=table.frame)
     return table.with_frame(frame, replace(table.schema, columns=tuple(columns)))

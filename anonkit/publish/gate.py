@@ -24,9 +24,10 @@ from anonkit.base.findings import Finding, finding
 from anonkit.bundle import Resource
 from anonkit.bundle.manifest import files_of
 from anonkit.engine import Session
-from anonkit.kanon import Part
+from anonkit.kanon import Step
 from anonkit.publish.gate_sql import GateSql
 from anonkit.publish.spec import ReleaseSpec
+from anonkit.publish.write import product_resource
 from anonkit.schema.patterns import scan_column, scan_values
 
 BATCH = 1_000_000
@@ -68,14 +69,14 @@ def _findings(
     sql = GateSql(spec, session)
     rows = session.checkpoint(sql.rows(used), "gate-rows")
     for product in spec.products:
-        path = folder / f"{product.kind}.parquet"
-        declared = [*product.keys, *([] if product.kind == "trips" else ["trips"])]
-        if pq.read_schema(path).names != declared:
+        declared = [column.name for column in product_resource(product, spec).fields]
+        if pq.read_schema(folder / f"{product.kind}.parquet").names != declared:
             return  # already failed by its columns; nothing can be recounted
-        for part in product.parts():
-            marked = session.checkpoint(sql.marked(rows, part, path), "gate")
-            yield from _recount(part, path, marked, sql, spec)
-            rows = sql.carried(marked, part)
+    for step in spec.steps:
+        path = folder / f"{step.part.product.kind}.parquet"
+        marked = session.checkpoint(sql.marked(rows, step, path), "gate")
+        yield from _recount(step, path, marked, sql, spec)
+        rows = sql.carried(marked, step)
     yield from _suppression(folder, rows, sql, spec)
 
 
@@ -221,13 +222,14 @@ def _identifiers(folder: Path, resource: Resource, session: Session) -> Iterator
     )
 
 
-def _recount(part: Part, path: Path, marked: nw.LazyFrame[Any], sql: GateSql, spec: ReleaseSpec) -> Iterator[Finding]:
-    counts = sql.compare(marked, part, path)
-    protection, name = spec.protection, part.name
+def _recount(step: Step, path: Path, marked: nw.LazyFrame[Any], sql: GateSql, spec: ReleaseSpec) -> Iterator[Finding]:
+    counts = sql.compare(marked, step, path)
+    protection = spec.protection
+    name = step.part.name + (f", roll-up {step.number}" if step.number else "")
     yield finding(
         "not_empty",
         name,
-        passed=counts["released_rows"] > 0,
+        passed=counts["released_rows"] > 0 or step.number > 0,
         value=f"{counts['released_rows']:,} trips in {counts['released_classes']:,} classes",
         threshold="more than 0",
         message="an empty product is no release",
@@ -239,13 +241,13 @@ def _recount(part: Part, path: Path, marked: nw.LazyFrame[Any], sql: GateSql, sp
         passed=counts["mismatches"] == 0,
         value=f"{counts['mismatches']:,} classes differ",
         threshold="0",
-        message="keys and numbers of trips of every class equal the recount from the tokenised table",
+        message="keys and numbers of trips of every class are those of the recount from the tokenised table",
         ruling="26",
     )
     yield finding(
         "class_size",
         name,
-        passed=counts["fewest"] is not None and counts["fewest"] >= protection.k,
+        passed=_at_least(counts["fewest"], protection.k, step),
         value=f"fewest {spec.counted}: {counts['fewest']}",
         threshold=f"at least {protection.k}",
         message=f"every released class holds at least {protection.k} different {spec.counted}",
@@ -255,7 +257,7 @@ def _recount(part: Part, path: Path, marked: nw.LazyFrame[Any], sql: GateSql, sp
         yield finding(
             "class_size_drivers",
             name,
-            passed=counts["fewest_drivers"] is not None and counts["fewest_drivers"] >= protection.k_driver,
+            passed=_at_least(counts["fewest_drivers"], protection.k_driver, step),
             value=f"fewest drivers: {counts['fewest_drivers']}",
             threshold=f"at least {protection.k_driver}",
             message=f"every released class holds at least {protection.k_driver} different drivers",
@@ -279,7 +281,7 @@ def _recount(part: Part, path: Path, marked: nw.LazyFrame[Any], sql: GateSql, sp
         message="subtracting finer products from this one isolates nobody",
         ruling="11",
     )
-    small = sql.small_bins(marked, part)
+    small = sql.small_bins(marked, step)
     yield finding(
         "bin_totals",
         name,
@@ -289,6 +291,22 @@ def _recount(part: Part, path: Path, marked: nw.LazyFrame[Any], sql: GateSql, sp
         message="knowing the total of a time bin isolates nobody",
         ruling="11",
     )
+    if step.part.end is None and protection.l_places > 1:
+        alike = sql.alike(marked, step)
+        yield finding(
+            "diversity",
+            name,
+            passed=alike == 0,
+            value=f"{alike:,} places and times with too few counterparts",
+            threshold=f"at least {protection.l_places} destinations, and origins",
+            message="origin and time leave the destination open, destination and time the origin",
+            ruling="7",
+        )
+
+
+def _at_least(fewest: int | None, threshold: int, step: Step) -> bool:
+    """An empty first level was refused by ``not_empty``; an empty roll-up is nothing to hold against."""
+    return step.number > 0 if fewest is None else fewest >= threshold
 
 
 def _suppression(folder: Path, rows: nw.LazyFrame[Any], sql: GateSql, spec: ReleaseSpec) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from anonkit.engine import Session
-from anonkit.kanon import Part, Product
+from anonkit.kanon import Part, Step
 from anonkit.publish.spec import ReleaseSpec
 
 DAY, WEEK, SHIFT = 86_400, 604_800, 259_200
@@ -27,22 +27,24 @@ class GateSql:
         self.k = spec.protection.k
         self.k_driver = spec.protection.k_driver
 
-    def keys(self, part: Part) -> dict[str, str]:
+    def keys(self, step: Step) -> dict[str, str]:
         """Released column → SQL over base cells and bins."""
+        part, at = step.part, step.at
         product = part.product
         width = self.spec.base.seconds
         local = f"start_bin * {width}"
-        if self.spec.base.pool == "none" and product.bins.pool == "week":
+        if self.spec.base.pool == "none" and at.bins.pool == "week":
             local = f"(({local} + {SHIFT}) % {WEEK})"
-        elif product.bins.pool == "day" and self.spec.base.pool != "day":
+        elif at.bins.pool == "day" and self.spec.base.pool != "day":
             local = f"(({local}) % {DAY})"
-        time = f"CAST(floor({local} / {product.bins.seconds}) AS BIGINT)"
+        time = f"CAST(floor({local} / {at.bins.seconds}) AS BIGINT)"
         if part.end is not None:
-            found = {"cell": self._cell(f"{part.end}_cell", product.level), "bin": time, "end": f"'{part.end}'"}
+            found = {"cell": self._cell(f"{part.end}_cell", at.level), "bin": time, "end": f"'{part.end}'"}
         else:
-            cells = {name: self._cell(name, product.level) for name in ("start_cell", "end_cell")}
+            cells = {name: self._cell(name, at.level) for name in ("start_cell", "end_cell")}
             found = {**cells, product.bin_column: time}
-        return found | {name: f'"{name}"' for name in product.columns}
+        found |= {name: f'"{name}"' if name in at.columns else "'any'" for name in product.columns}
+        return found | ({"rolled_up": f"{step.number}::BIGINT"} if product.roll_up else {})
 
     @staticmethod
     def _cell(column: str, level: int) -> str:
@@ -50,89 +52,129 @@ class GateSql:
         return f"({level} * 100000000000000 + ({row} >> {level}) * 10000000 + ({col} >> {level}))"
 
     def rows(self, used: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-        """The rows of the release after thinning, with ``open`` true: published by nothing yet."""
-        finest: Product = self.spec.products[0]
-        if finest.max_rows is None:
-            return self.session.frame("SELECT *, true AS open FROM {used}", used=used)
-        keys = ", ".join(self.keys(finest.parts()[0]).values())
+        """The rows of the release after thinning: ``open`` to all parts, told by none."""
+        finest = self.spec.steps[0]
+        max_rows = finest.part.product.max_rows
+        parts = dict.fromkeys(step.part for step in self.spec.steps)
+        flags = ", ".join(["true AS open", *(f"-1 AS {_told(part)}" for part in parts)])
+        if max_rows is None:
+            return self.session.frame(f"SELECT *, {flags} FROM {{used}}", used=used)
+        keys = ", ".join(self.keys(finest).values())
         return self.session.frame(
-            f"SELECT *, true AS open FROM {{used}} QUALIFY row_number() OVER (PARTITION BY {keys}, {self.unit} ORDER BY trip) "
-            f"<= {finest.max_rows}",
+            f"SELECT *, {flags} FROM {{used}} "
+            f"QUALIFY row_number() OVER (PARTITION BY {keys}, {self.unit} ORDER BY trip) <= {max_rows}",
             used=used,
         )
 
-    def marked(self, rows: nw.LazyFrame[Any], part: Part, path: Path) -> nw.LazyFrame[Any]:
-        """Rows with this part's keys as ``k0, k1, …`` and ``hit``: their class stands in the written file."""
-        found = self.keys(part)
+    def marked(self, rows: nw.LazyFrame[Any], step: Step, path: Path) -> nw.LazyFrame[Any]:
+        """Rows with this step's keys as ``k0, k1, …``, ``mine`` (not told by an earlier level) and ``hit`` (in the file)."""
+        found = self.keys(step)
         names = [f"k{number}" for number in range(len(found))]
         keyed = ", ".join(f"{sql} AS {name}" for name, sql in zip(names, found.values(), strict=True))
         same = " AND ".join(f't."{column}" = r.{name}' for column, name in zip(found, names, strict=True))
         listed = ", ".join(f'"{column}"' for column in found)
+        opened = "" if f"{_open(step.part)}" in rows.collect_schema().names() else f", open AS {_open(step.part)}"
         return self.session.frame(
-            f"SELECT r.*, t.hit IS NOT NULL AS hit FROM (SELECT r.*, {keyed} FROM {{rows}} r) r "
-            f"LEFT JOIN (SELECT DISTINCT {listed}, true AS hit FROM {{file}}) t ON {same}",
+            f"SELECT r.*, t.listed IS NOT NULL AND r.mine AS hit FROM (SELECT r.*, {_told(step.part)} = -1 AS mine, {keyed}{opened} "
+            f"FROM {{rows}} r) r LEFT JOIN (SELECT DISTINCT {listed}, true AS listed FROM {{file}}) t ON {same}",
             rows=rows,
             file=path,
         )
 
-    def carried(self, marked: nw.LazyFrame[Any], part: Part) -> nw.LazyFrame[Any]:
-        """Rows for the next part: ``open`` closed where trips or flows publish them, a flag for the suppression."""
-        names = [f"k{number}" for number in range(len(part.product.keys))]
-        closing = "open AND NOT hit" if part.product.kind != "volumes" else "open"
-        flag = "in_" + part.name.replace(":", "_")
+    def carried(self, marked: nw.LazyFrame[Any], step: Step) -> nw.LazyFrame[Any]:
+        """Rows for the next step: what this one tells is noted and no longer open."""
+        names = [f"k{number}" for number in range(len(step.part.product.keys))]
+        told, open_ = _told(step.part), _open(step.part)
         return self.session.frame(
-            f"SELECT * EXCLUDE ({', '.join(names)}, hit, open), {closing} AS open, hit AS {flag} FROM {{rows}}",
+            f"SELECT * EXCLUDE ({', '.join(names)}, hit, mine) REPLACE (CASE WHEN hit THEN {step.number} ELSE {told} END AS {told}, "
+            f"{open_} AND NOT hit AS {open_}) FROM {{rows}}",
             rows=marked,
         )
 
-    def compare(self, marked: nw.LazyFrame[Any], part: Part, path: Path) -> dict[str, Any]:
+    def compare(self, marked: nw.LazyFrame[Any], step: Step, path: Path) -> dict[str, Any]:
         """Recount of the released classes against the written file."""
-        found = list(self.keys(part))
+        part, open_ = step.part, _open(step.part)
+        found = list(self.keys(step))
         names = [f"k{number}" for number in range(len(found))]
         grouped = ", ".join(names)
         share = self.spec.protection.dominance
         file_keys = ", ".join(f'"{column}" AS {name}' for column, name in zip(found, names, strict=True))
-        where = f"WHERE \"end\" = '{part.end}'" if part.end else ""
+        conditions = [f"\"end\" = '{part.end}'"] if part.end else []
+        conditions += [f"rolled_up = {step.number}"] if part.product.roll_up else []
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        band = "" if part.product.kind == "trips" else f", max({self.spec.at_least}) AS band"
         number = "count(*)" if part.product.kind == "trips" else "sum(trips)"
-        written = f"SELECT {file_keys}, {number} AS written, count(*) AS lines FROM {{file}} {where} GROUP BY ALL"
-        rest = f"rest > 0 AND rest_units < {self.k}"
-        drivers = "NULL::BIGINT"
-        join_drivers = ""
+        written = f"SELECT {file_keys}, {number} AS written, count(*) AS lines{band} FROM {{file}} {where} GROUP BY ALL"
+        rest, drivers, join_drivers = f"rest > 0 AND rest_units < {self.k}", "NULL::BIGINT", ""
         if self.k_driver is not None:
             join_drivers = (
                 f"LEFT JOIN (SELECT {grouped}, count(driver) AS drivers, count(driver) FILTER (o > 0) AS rest_drivers FROM "
-                f"(SELECT {grouped}, driver, count(*) FILTER (open) AS o FROM {{rows}} WHERE hit GROUP BY ALL) GROUP BY ALL) d "
+                f"(SELECT {grouped}, driver, count(*) FILTER ({open_}) AS o FROM {{rows}} WHERE hit GROUP BY ALL) GROUP BY ALL) d "
                 f"USING ({grouped})"
             )
             drivers = "drivers"
             rest = f"({rest}) OR (rest > 0 AND rest_drivers < {self.k_driver})"
-        single = "AND lines <> 1" if part.product.kind != "trips" else "AND false"
+        wrong = [f"written <> n + {self._noise('record')}"]
+        if part.product.kind != "trips":
+            wrong += ["lines <> 1", f"band <> {self._band('units')}"]
+        record = "any_value(record)" if self.spec.noise is not None else "0"
         answer = self.session.rows(
-            f"SELECT count(*) FILTER (written IS NULL OR n IS NULL OR written <> n OR (true {single})), "
+            f"SELECT count(*) FILTER (written IS NULL OR n IS NULL OR {' OR '.join(wrong)}), "
             f"coalesce(sum(written), 0)::BIGINT, count(written), min(coalesce(units, 0)) FILTER (written IS NOT NULL), "
             f"min({drivers}) FILTER (written IS NOT NULL), "
             f"count(*) FILTER (top * {share.denominator} > n * {share.numerator}), count(*) FILTER ({rest}) "
             f"FROM ({written}) w FULL JOIN (SELECT {grouped}, sum(n)::BIGINT AS n, count({self.unit}) AS units, "
-            f"max(n) FILTER ({self.unit} IS NOT NULL) AS top, sum(o)::BIGINT AS rest, count({self.unit}) FILTER (o > 0) AS rest_units "
-            f"FROM (SELECT {grouped}, {self.unit}, count(*) AS n, count(*) FILTER (open) AS o FROM {{rows}} WHERE hit GROUP BY ALL) "
-            f"GROUP BY ALL) c USING ({grouped}) {join_drivers}",
+            f"max(n) FILTER ({self.unit} IS NOT NULL) AS top, sum(o)::BIGINT AS rest, "
+            f"count({self.unit}) FILTER (o > 0) AS rest_units, (sum(record) % {2**40})::BIGINT AS record "
+            f"FROM (SELECT {grouped}, {self.unit}, count(*) AS n, count(*) FILTER ({open_}) AS o, {record} AS record "
+            f"FROM {{rows}} WHERE hit GROUP BY ALL) GROUP BY ALL) c USING ({grouped}) {join_drivers}",
             rows=marked,
             file=path,
         )[0]
         labels = ("mismatches", "released_rows", "released_classes", "fewest", "fewest_drivers", "dominated", "leaks")
         return dict(zip(labels, answer, strict=True))
 
-    def small_bins(self, marked: nw.LazyFrame[Any], part: Part) -> int:
-        """Time bins in which this part publishes something new and leaves a few people's rows."""
-        key = f"k{list(self.keys(part)).index(part.product.bin_column)}"
+    def _noise(self, record: str) -> str:
+        noise = self.spec.noise
+        if noise is None:
+            return "0"
+        steps = " ".join(f"WHEN {record} < {edge} THEN {n - noise.largest}" for n, edge in enumerate(noise.thresholds))
+        return f"(CASE {steps} ELSE {noise.largest} END)"
+
+    def _band(self, units: str) -> str:
+        steps = " ".join(f"WHEN {units} >= {band} THEN {band}" for band in sorted(self.spec.bands, reverse=True))
+        return f"(CASE {steps} END)"
+
+    def small_bins(self, marked: nw.LazyFrame[Any], step: Step) -> int:
+        """Time bins in which this step tells something new and leaves a few people's rows."""
+        key = f"k{list(self.keys(step)).index(step.part.product.bin_column)}"
         total = 0
         for column, threshold in ((self.unit, self.k), ("driver", self.k_driver)):
             if threshold is not None:
                 total += self.session.value(
-                    f"SELECT count(*) FROM (SELECT {key} FROM {{rows}} WHERE open GROUP BY {key} HAVING count(*) FILTER (hit) > 0 "
-                    f"AND count(*) FILTER (NOT hit) > 0 AND count(DISTINCT {column}) FILTER (NOT hit) < {threshold})",
+                    f"SELECT count(*) FROM (SELECT {key} FROM {{rows}} WHERE {_open(step.part)} GROUP BY {key} "
+                    f"HAVING count(*) FILTER (hit) > 0 AND count(*) FILTER (NOT hit) > 0 "
+                    f"AND count(DISTINCT {column}) FILTER (NOT hit) < {threshold})",
                     rows=marked,
                 )
+        return int(total)
+
+    def alike(self, marked: nw.LazyFrame[Any], step: Step) -> int:
+        """Origins and bins that give a destination away, and destinations and bins that give an origin away."""
+        least = self.spec.protection.l_places
+        if step.part.end is not None or least < 2:
+            return 0
+        names = [f"k{number}" for number in range(len(self.keys(step)))]
+        total = 0
+        for given in (0, 1):
+            group = ", ".join(name for position, name in enumerate(names) if position != 1 - given)
+            total += self.session.value(
+                f"SELECT count(*) FROM (SELECT {group} FROM (SELECT {', '.join(names)}, bool_or(hit) AS hit, "
+                f"count(DISTINCT {self.unit}) AS units FROM {{rows}} WHERE mine GROUP BY ALL) GROUP BY ALL "
+                f"HAVING bool_or(hit) AND count(*) FILTER (hit) + "
+                f"CASE WHEN coalesce(max(units) FILTER (NOT hit), 0) >= {self.k} THEN 1 ELSE 0 END < {least})",
+                rows=marked,
+            )
         return int(total)
 
     def wrong_bands(self, rows: nw.LazyFrame[Any], path: Path) -> int:
@@ -143,7 +185,7 @@ class GateSql:
         parts = [part for product in self.spec.products for part in product.parts()]
         for part in parts:
             area = self._cell(f"{part.end or 'start'}_cell", self.spec.suppression_level)
-            flag = "in_" + part.name.replace(":", "_")
+            flag = f"({_told(part)} >= 0)"
             driver = (
                 f", count(DISTINCT driver) AS d, count(DISTINCT driver) FILTER (NOT {flag}) AS hd"
                 if self.k_driver
@@ -162,3 +204,11 @@ class GateSql:
             )
         known = ", ".join(f"'{part.name}'" for part in parts)
         return int(total + self.session.value(f"SELECT count(*) FROM {{file}} WHERE part NOT IN ({known})", file=path))
+
+
+def _told(part: Part) -> str:
+    return "told_" + part.name.replace(":", "_")
+
+
+def _open(part: Part) -> str:
+    return f"open_{part.end}" if part.end else "open"

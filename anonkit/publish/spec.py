@@ -8,9 +8,10 @@ from typing import Any
 
 from anonkit.classes import Protection
 from anonkit.geo import Grid, TimeBins
-from anonkit.kanon import Product
+from anonkit.kanon import CellKeyNoise, Product, Step, check_chain
 from anonkit.schema import PrivacyUnit
 
+LADDER = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 WORDS = {PrivacyUnit.PERSON: "persons", PrivacyUnit.DRIVER: "drivers", PrivacyUnit.TRIP: "trips"}
 
 
@@ -32,6 +33,8 @@ class ReleaseSpec:
     base: TimeBins
     products: tuple[Product, ...]
     suppression_level: int
+    noise: CellKeyNoise | None
+    """How published counts are perturbed; None: exact."""
     operators: tuple[str, ...]
     created: str
     version: str
@@ -42,6 +45,21 @@ class ReleaseSpec:
         return WORDS[self.unit]
 
     @property
+    def steps(self) -> tuple[Step, ...]:
+        """All levels of all products, from fine to coarse."""
+        return check_chain(self.products, self.base)
+
+    @property
+    def at_least(self) -> str:
+        """Name of the column that tells a class size in bands."""
+        return f"{self.counted}_at_least"
+
+    @property
+    def bands(self) -> tuple[int, ...]:
+        """Class sizes that are told: k, then the public ladder above it."""
+        return (self.protection.k, *(band for band in LADDER if band > self.protection.k))
+
+    @property
     def statement(self) -> str:
         """The guarantee in one sentence, first in the README and in the report."""
         k, drivers = self.protection.k, self.protection.k_driver
@@ -50,6 +68,10 @@ class ReleaseSpec:
             f"k-anonymity, no differential privacy: every published class holds trips of at least {k} different "
             f"{self.counted}{beside}, and none of them has more than {float(self.protection.dominance):.0%} of its rows."
         )
+        if self.noise is not None:
+            text += f" Numbers of trips are perturbed by up to {self.noise.largest} (variance {self.noise.variance:g})."
+        else:
+            text += " Numbers of trips are exact."
         if self.unit is PrivacyUnit.TRIP:
             text += " The source knows no persons: k counts trips, and one person may have made several of them."
         if self.unit is PrivacyUnit.DRIVER:
@@ -65,6 +87,9 @@ class ReleaseSpec:
             "k": self.protection.k,
             "k_driver": self.protection.k_driver,
             "dominance": str(self.protection.dominance),
+            "l_places": self.protection.l_places,
+            "counts": "exact" if self.noise is None else "cell_key",
+            "noise": None if self.noise is None else {"largest": self.noise.largest, "variance": self.noise.variance},
             "products": [
                 {
                     "kind": product.kind,
@@ -72,6 +97,10 @@ class ReleaseSpec:
                     "bins": product.bins.width,
                     "columns": list(product.columns),
                     "rows_per_person": product.max_rows,
+                    "roll_up": [
+                        {"cell_m": self.grid.side_m(at.level), "bins": at.bins.width, "columns": list(at.columns)}
+                        for at in product.roll_up
+                    ],
                 }
                 for product in self.products
             ],

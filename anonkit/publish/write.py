@@ -24,6 +24,7 @@ from anonkit.publish.spec import ReleaseSpec
 CELL = "code of a cell; its polygon is in zones/ (level·10^14 + row·10^7 + column)"
 BIN = "time bin of the trip's start on the local clock; labels are in bins.csv"
 COUNT = "number of trips"
+ROLLED = "0: the class itself; n: the rest of its parent, at the n-th roll-up of the description"
 TITLES = {
     "trips": "Trips, one row each",
     "flows": "Trips between two cells in a time bin",
@@ -43,7 +44,7 @@ def write_bundle(
     resources = []
     for product in spec.products:
         resource = product_resource(product, spec)
-        _write(folder, resource, _rows_of(product, decisions, spec), session, progress)
+        _write(folder, resource, _rows_of(product, decisions, spec, session), session, progress)
         resources.append(resource)
     bands = suppression_bands(
         decisions,
@@ -88,7 +89,7 @@ def write_bundle(
 
 def product_resource(product: Product, spec: ReleaseSpec) -> Resource:
     """Name, columns and constraints of a product's table."""
-    described = {"start_cell": CELL, "end_cell": CELL, "cell": CELL, "start_bin": BIN, "bin": BIN}
+    described = {"start_cell": CELL, "end_cell": CELL, "cell": CELL, "start_bin": BIN, "bin": BIN, "rolled_up": ROLLED}
     fields = [
         Field(
             name=name,
@@ -101,8 +102,18 @@ def product_resource(product: Product, spec: ReleaseSpec) -> Resource:
         for name in product.keys
     ]
     if product.kind != "trips":
+        spread = (
+            ", exact" if spec.noise is None else f", standard deviation of its noise {spec.noise.variance**0.5:.2f}"
+        )
+        required: dict[str, Any] = {"required": True, "minimum": 1}
+        fields.append(Field(name="trips", type="integer", description=COUNT + spread, constraints=required))
         fields.append(
-            Field(name="trips", type="integer", description=COUNT, constraints={"required": True, "minimum": 1})
+            Field(
+                name=spec.at_least,
+                type="integer",
+                description=f"the class holds at least so many {spec.counted}; told in bands",
+                constraints={"required": True, "minimum": spec.protection.k},
+            )
         )
     level = f"cells of {spec.grid.side_m(product.level)} m, bins of {product.bins.width}"
     return Resource(
@@ -147,7 +158,7 @@ BIN_SCHEMA = pa.schema(
 
 def bin_rows(spec: ReleaseSpec) -> Iterator[dict[str, Any]]:
     """The dictionary of time bins: all bins of the period for each width that a product uses."""
-    for width in dict.fromkeys(product.bins.width for product in spec.products):
+    for width in dict.fromkeys(step.at.bins.width for step in spec.steps):
         bins = TimeBins(width, zone=spec.base.zone)
         changed = _clock_changes(bins, spec)
         for number in bins.span(spec.first, spec.last):
@@ -168,17 +179,23 @@ def _clock_changes(bins: TimeBins, spec: ReleaseSpec) -> dict[int, str]:
     return changed
 
 
-def _rows_of(product: Product, decisions: Decisions, spec: ReleaseSpec) -> nw.LazyFrame[Any]:
-    decided = decisions.of(product.kind)
-    if product.kind == "trips":
-        part = decided[0].part
-        rows = decisions.rows.filter(nw.col(part.hit))
-        keyed = part.keyed(rows, spec.grid, spec.base)
-        return keyed.select(*(nw.col(f"_key_{name}").alias(name) for name in product.keys))
-    frames = [
-        decision.published.select(*product.keys, nw.col("rows").cast(nw.Int64).alias("trips")) for decision in decided
-    ]
-    return nw.concat(frames) if len(frames) > 1 else frames[0]
+def _rows_of(product: Product, decisions: Decisions, spec: ReleaseSpec, session: Session) -> nw.LazyFrame[Any]:
+    frames = []
+    for decision in decisions.of(product.kind):
+        count = nw.col("rows").cast(nw.Int64)
+        if spec.noise is not None:
+            count = count + spec.noise.expr("record")
+        band = nw.lit(spec.bands[0], dtype=nw.Int64)
+        for edge in spec.bands[1:]:
+            band = nw.when(nw.col("persons") >= edge).then(nw.lit(edge, dtype=nw.Int64)).otherwise(band)
+        frames.append(decision.published.select(*product.keys, count.alias("trips"), band.alias(spec.at_least)))
+    classes = nw.concat(frames) if len(frames) > 1 else frames[0]
+    if product.kind == "trips":  # rows of a class agree in every column: as many of them as the count says
+        keys = ", ".join(f'"{name}"' for name in product.keys)
+        return session.frame(
+            f"SELECT {keys} FROM (SELECT *, unnest(range(trips)) AS _n FROM {{classes}})", classes=classes
+        )
+    return classes
 
 
 def _write(folder: Path, resource: Resource, frame: nw.LazyFrame[Any], session: Session, progress: Progress) -> None:
@@ -192,7 +209,7 @@ def _write(folder: Path, resource: Resource, frame: nw.LazyFrame[Any], session: 
 
 
 def _write_zones(folder: Path, spec: ReleaseSpec, progress: Progress) -> list[Resource]:
-    levels = sorted({product.level for product in spec.products} | {spec.suppression_level})
+    levels = sorted({step.at.level for step in spec.steps} | {spec.suppression_level})
     (folder / "zones").mkdir()
     resources = []
     for level in levels:

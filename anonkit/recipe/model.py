@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from anonkit.classes import Protection
 from anonkit.geo import Grid, TimeBins
-from anonkit.kanon import Product, check_chain
+from anonkit.kanon import CellKeyNoise, Level, Product, check_chain
 from anonkit.schema import PrivacyUnit
 from anonkit.sources import InputSpec
 
@@ -62,6 +63,8 @@ class Privacy(Part):
     """Least number of each in a class: ``{person: 11, driver: 5}``."""
     dominance: Share = Fraction(1, 2)
     """Largest share of a class's rows that one of them may have (ruling 6)."""
+    l_places: int = Field(default=2, ge=1)
+    """Least number of destinations that origin and time leave open, and the other way round (ruling 7)."""
 
     @model_validator(mode="after")
     def _whom(self) -> Privacy:
@@ -85,7 +88,13 @@ class Privacy(Part):
         """The thresholds for `classes`."""
         unit = self.unit
         beside = self.protect.get("driver") if unit is PrivacyUnit.PERSON else None
-        return Protection(unit=unit.value, k=self.protect[unit.value], k_driver=beside, dominance=self.dominance)
+        return Protection(
+            unit=unit.value,
+            k=self.protect[unit.value],
+            k_driver=beside,
+            dominance=self.dominance,
+            l_places=self.l_places,
+        )
 
 
 class Place(Part):
@@ -97,7 +106,7 @@ class Place(Part):
     area: Path
     levels: int = Field(default=6, ge=1, le=12)
 
-    @property
+    @cached_property
     def grid(self) -> Grid:
         """The grid for `geo`."""
         return Grid(cell_m=self.cell_m, latitude=self.latitude, area=self.area, levels=self.levels)
@@ -115,16 +124,30 @@ class Clock(Part):
         return TimeBins(self.bins, zone=self.zone)
 
 
-class Level(Part):
-    """Where and how coarse a product is published."""
+class Coarseness(Part):
+    """How coarse."""
 
     cell_m: int
     bins: str
+
+
+class RollUp(Coarseness):
+    """Where the rest of a parent is gathered (ruling 9)."""
+
+    columns: tuple[str, ...] | None = None
+    """Columns still told apart; those of the level before unless said."""
+
+
+class ProductLevel(Coarseness):
+    """Where and how coarse a product is published."""
+
     columns: tuple[str, ...] = ()
     """Further columns to publish; they are part of the class (ruling 5)."""
+    roll_up: tuple[RollUp, ...] = ()
+    """Coarser levels for what this one cannot publish, from fine to coarse."""
 
 
-class TripLevel(Level):
+class TripLevel(ProductLevel):
     """The row-level product."""
 
     rows_per_person: int = Field(ge=1)
@@ -135,14 +158,29 @@ class Products(Part):
     """What is published."""
 
     trips: TripLevel | None = None
-    flows: Level | None = None
-    volumes: Level | None = None
+    flows: ProductLevel | None = None
+    volumes: ProductLevel | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Products:
         if self.trips is None and self.flows is None and self.volumes is None:
             raise ValueError("products names none; give trips, flows or volumes")
         return self
+
+
+class Counts(Part):
+    """How numbers of trips are published (ruling 12)."""
+
+    rule: Literal["cell_key", "exact"] = "cell_key"
+    """``exact`` must be said: it lets recipients subtract without doubt."""
+    largest: int = Field(default=2, ge=1)
+    """No number is changed by more; below k."""
+    variance: float = Field(default=1.0, gt=0)
+
+    @property
+    def noise(self) -> CellKeyNoise | None:
+        """The table of noise for `kanon`."""
+        return CellKeyNoise(largest=self.largest, variance=self.variance) if self.rule == "cell_key" else None
 
 
 class Suppression(Part):
@@ -179,6 +217,7 @@ class Recipe(Part):
     geo: Place
     time: Clock
     products: Products
+    counts: Counts = Counts()
     suppression: Suppression | None = None
     inputs: tuple[InputSpec, ...] = Field(min_length=1)
     inside: Inside = Inside()
@@ -206,15 +245,17 @@ class Recipe(Part):
                     f"{product.kind} publishes {unknown}; columns that may be published are {sorted(known)}"
                 )
         check_chain(self.kanon_products, self.time.time_bins)
+        if self.counts.noise is not None and self.counts.largest >= self.privacy.protection.k:
+            raise ValueError("counts.largest must be below k, else a published class could show no trips")
         return self
 
-    @property
+    @cached_property
     def kanon_products(self) -> tuple[Product, ...]:
         """The products for `kanon`."""
         grid = self.geo.grid
         result = []
         for kind in ("trips", "flows", "volumes"):
-            level: Level | None = getattr(self.products, kind)
+            level: ProductLevel | None = getattr(self.products, kind)
             if level is not None:
                 result.append(
                     Product(
@@ -223,8 +264,17 @@ class Recipe(Part):
                         bins=TimeBins(level.bins, zone=self.time.zone),
                         columns=level.columns,
                         max_rows=level.rows_per_person if isinstance(level, TripLevel) else None,
+                        roll_up=self._rolled(level, grid),
                     )
                 )
+        return tuple(result)
+
+    def _rolled(self, level: ProductLevel, grid: Grid) -> tuple[Level, ...]:
+        columns, result = level.columns, []
+        for coarser in level.roll_up:
+            columns = columns if coarser.columns is None else coarser.columns
+            bins = TimeBins(coarser.bins, zone=self.time.zone)
+            result.append(Level(level=grid.level_of(coarser.cell_m), bins=bins, columns=columns))
         return tuple(result)
 
     @property
