@@ -30,6 +30,7 @@ def cell_map(
     cell: str = "cell",
     shapes: Any = None,
     area: Any = None,
+    view: Sequence[float] | None = None,
     name: str | None = None,
     breaks: Sequence[float] | None = None,
     title: str = "",
@@ -45,6 +46,7 @@ def cell_map(
     shapes : polygons of the cells: a ``Grid``, its ``polygons``, or a GeoDataFrame with a column ``cell``. May be left
         out where ``table`` is a GeoDataFrame or comes from ``generalise``.
     area : public area whose outline is drawn: a file, a GeoDataFrame or a geometry.
+    view : west, south, east, north in degrees to show; default what the cells fill.
     name : column with a cell's name for the reader; default its code.
     breaks : lower ends of the colour classes; give the same to two maps that are to be compared.
 
@@ -81,7 +83,9 @@ def cell_map(
         for shape, key, code, amount in zip(polygons, class_of(found, chosen), sums[cell], found, strict=True)
     )
     note = "no colour: none, or suppressed" if area is not None else ""
-    scene = MapScene(title=title, unit=unit, areas=areas, keys=keys, outline=outline_of(area), note=note)
+    scene = MapScene(
+        title=title, unit=unit, areas=areas, keys=keys, outline=outline_of(area), view=_view(view), note=note
+    )
     return drawn(scene, form)
 
 
@@ -129,6 +133,7 @@ def flow_map(
     end: str = "end_cell",
     shapes: Any = None,
     area: Any = None,
+    view: Sequence[float] | None = None,
     most: int = 120,
     title: str = "",
     unit: str = "trips",
@@ -169,7 +174,9 @@ def flow_map(
         f"; {len(rest):,} more with {number(rest.sum())} {unit} are not drawn" if len(rest) else ""
     )
     areas = tuple(Area(shape=shape, key=-1, text=str(code)) for code, shape in zip(codes, polygons, strict=True))
-    scene = MapScene(title=title, unit=unit, areas=areas, arrows=arrows, outline=outline_of(area), note=note)
+    scene = MapScene(
+        title=title, unit=unit, areas=areas, arrows=arrows, outline=outline_of(area), view=_view(view), note=note
+    )
     return drawn(scene, form)
 
 
@@ -181,6 +188,7 @@ def suppression_map(
     band: str = "suppressed_pct",
     shapes: Any = None,
     area: Any = None,
+    view: Sequence[float] | None = None,
     title: str = "",
     form: Form = "notebook",
 ) -> Any:
@@ -217,8 +225,17 @@ def suppression_map(
     legend = tuple(
         Key(colour=colour, label=f"{told.replace('-', '–')} %") for colour, told in zip(ORANGES, BANDS, strict=True)
     )
-    scene = MapScene(title=title, unit="suppressed", areas=areas, keys=legend, outline=outline_of(area))
+    scene = MapScene(
+        title=title, unit="suppressed", areas=areas, keys=legend, outline=outline_of(area), view=_view(view)
+    )
     return drawn(scene, form)
+
+
+def _view(view: Sequence[float] | None) -> tuple[float, float, float, float] | None:
+    if view is None:
+        return None
+    west, south, east, north = map(float, view)
+    return west, south, east, north
 
 
 def _names(frame: pd.DataFrame, cell: str, name: str | None) -> dict[Any, Any]:

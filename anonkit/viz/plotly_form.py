@@ -13,9 +13,10 @@ import numpy as np
 import shapely
 
 from anonkit.base.errors import MissingExtraError
-from anonkit.viz.colours import AFTER, FAINT, INK, LIMIT, RULE
+from anonkit.viz.colours import AFTER, FAINT, INK, LAND, LIMIT, RULE
 from anonkit.viz.scene import Arrow, BarScene, GridScene, MapScene
 from anonkit.viz.svg import text_of
+from anonkit.viz.svg_map import BEND, bent, view_box
 
 FLOW_WIDTHS = (1.0, 2.0, 4.0, 7.0)
 
@@ -39,7 +40,7 @@ def plotly_map(scene: MapScene) -> Any:
         figure.add_trace(_areas(go, areas, key.colour, key.label))
     bare = [area for area in scene.areas if area.key < 0]
     if bare:
-        figure.add_trace(_areas(go, bare, "rgba(255,255,255,0)", "none"))
+        figure.add_trace(_areas(go, bare, "#ffffff", ""))
     for width, arrows in _by_width(scene.arrows):
         figure.add_trace(_lines(go, arrows, width))
     if scene.arrows:
@@ -47,9 +48,9 @@ def plotly_map(scene: MapScene) -> Any:
     layers = []
     if scene.outline is not None:
         source = {"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(scene.outline)}
-        layers.append(
-            {"sourcetype": "geojson", "source": source, "type": "line", "color": FAINT, "line": {"width": 1.2}}
-        )
+        ground = {"sourcetype": "geojson", "source": source}
+        layers.append({**ground, "type": "fill", "color": LAND, "below": "traces"})
+        layers.append({**ground, "type": "line", "color": FAINT, "line": {"width": 1.2}})
     centre, zoom = _view(scene)
     figure.update_layout(
         **_layout(scene.title, scene.note),
@@ -71,9 +72,9 @@ def _areas(go: Any, areas: list[Any], colour: str, label: str) -> Any:
         z=[1] * len(areas),
         colorscale=[[0, colour], [1, colour]],
         showscale=False,
-        showlegend=True,
+        showlegend=bool(label),
         name=text_of(label),
-        marker={"opacity": 0.85, "line": {"width": 0.6, "color": "#ffffff"}},
+        marker={"opacity": 0.85 if label else 0.25, "line": {"width": 0.6, "color": "#ffffff" if label else FAINT}},
         hovertext=[text_of(area.text) for area in areas],
         hoverinfo="text",
     )
@@ -92,16 +93,17 @@ def _lines(go: Any, arrows: list[Arrow], width: float) -> Any:
     lon: list[float | None] = []
     lat: list[float | None] = []
     for arrow in arrows:
-        lon += [arrow.start[0], arrow.end[0], None]
-        lat += [arrow.start[1], arrow.end[1], None]
+        x, y = bent(arrow.start, arrow.end, BEND)
+        lon += [*x.tolist(), None]
+        lat += [*y.tolist(), None]
     line = {"width": width, "color": AFTER}
     return go.Scattermap(lon=lon, lat=lat, mode="lines", line=line, opacity=0.55, hoverinfo="skip", showlegend=False)
 
 
 def _hover(go: Any, arrows: tuple[Arrow, ...]) -> Any:
     """A point a quarter from the end of each flow: that is where it points to, and where the reader points at."""
-    lon = [arrow.start[0] * 0.25 + arrow.end[0] * 0.75 for arrow in arrows]
-    lat = [arrow.start[1] * 0.25 + arrow.end[1] * 0.75 for arrow in arrows]
+    curves = [bent(arrow.start, arrow.end, BEND) for arrow in arrows]
+    lon, lat = [float(x[12]) for x, _ in curves], [float(y[12]) for _, y in curves]
     size = [5 + 9 * arrow.width for arrow in arrows]
     told = [text_of(arrow.text) for arrow in arrows]
     marker = {"size": size, "color": INK, "opacity": 0.75}
@@ -109,17 +111,9 @@ def _hover(go: Any, arrows: tuple[Arrow, ...]) -> Any:
 
 
 def _view(scene: MapScene) -> tuple[dict[str, float], float]:
-    boxes = [area.shape.bounds for area in scene.areas]
-    boxes += [scene.outline.bounds] if scene.outline is not None else []
-    boxes += [(*arrow.start, *arrow.end) for arrow in scene.arrows]
-    if not boxes:
-        return {"lon": 0.0, "lat": 0.0}, 1.0
-    edges = np.array(boxes, float)
-    west, east = edges[:, [0, 2]].min(), edges[:, [0, 2]].max()
-    south, north = edges[:, [1, 3]].min(), edges[:, [1, 3]].max()
-    tall = (north - south) / math.cos(math.radians((south + north) / 2))
-    wide = max(east - west, tall * 1.6, 0.002)
-    return {"lon": float(west + east) / 2, "lat": float(south + north) / 2}, math.log2(360 / wide) + 0.6
+    """Centre and zoom (tiles of 512 points) at which a figure some 700 points wide shows what the file form shows."""
+    west, south, east, north = view_box(scene)
+    return {"lon": (west + east) / 2, "lat": (south + north) / 2}, math.log2(360 * 700 / 512 / (east - west))
 
 
 def plotly_bars(scene: BarScene) -> Any:
@@ -145,7 +139,12 @@ def plotly_bars(scene: BarScene) -> Any:
     figure.update_layout(
         **_layout(scene.title, scene.note),
         xaxis={"title": {"text": text_of(scene.axis)}, "type": "category"},
-        yaxis={"title": {"text": text_of(scene.unit)}, "gridcolor": RULE, "tickformat": ".0%" if scene.share else None},
+        yaxis={
+            "title": {"text": text_of(scene.unit)},
+            "gridcolor": RULE,
+            "rangemode": "tozero",
+            "tickformat": ".0%" if scene.share else None,
+        },
         height=380,
     )
     return figure

@@ -52,6 +52,8 @@ class MapScene:
     keys: tuple[Key, ...] = ()
     arrows: tuple[Arrow, ...] = ()
     outline: Any = None
+    view: tuple[float, float, float, float] | None = None
+    """West, south, east, north to show; default what the data fills."""
     note: str = ""
     """What is not on it: how many flows were left out, what white means."""
 

@@ -110,6 +110,16 @@ class Drawing:
         )
         self._parts.append(f"<text {listed}>{text_of(value)}</text>")
 
+    def open_clip(self, x: float, y: float, width: float, height: float) -> None:
+        """What follows, up to ``close_clip``, shows inside this box only; coordinates stay the page's."""
+        box = " ".join(_number(value) for value in (x, y, width, height))
+        where = f'x="{_number(x)}" y="{_number(y)}" width="{_number(width)}" height="{_number(height)}"'
+        self._parts.append(f'<svg {where} viewBox="{box}" overflow="hidden">')
+
+    def close_clip(self) -> None:
+        """End of ``open_clip``."""
+        self._parts.append("</svg>")
+
     def legend(self, x: float, y: float, entries: Iterable[tuple[str, str]], *, title: str = "") -> float:
         """Coloured fields with their labels below each other; returns the y below the last."""
         if title:

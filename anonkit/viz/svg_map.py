@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from anonkit.viz.colours import AFTER, FAINT, INK, LAND, nice, number
+from anonkit.viz.colours import AFTER, FAINT, INK, LAND, RULE, nice, number
 from anonkit.viz.scene import Arrow, MapScene
 from anonkit.viz.svg import Drawing, Svg, frame_of, points, rings
 
 MAP_W, MAP_H, LEGEND_W, MARGIN, HEAD = 560, 430, 168, 8, 30
 METRES_A_DEGREE = 111_320
+BEND = 0.16
+ROOM = 0.12
+"""Room around the data, as a share of its extent, on each side."""
 WIDEST = 11.0
 """Width of the largest flow at its origin, in units of the picture."""
 
@@ -26,7 +29,7 @@ Place = Callable[[Any, Any], tuple[np.ndarray, np.ndarray]]
 
 def draw_map(scene: MapScene) -> Svg:
     """The scene as a picture."""
-    west, south, east, north = _box(scene)
+    west, south, east, north = view_box(scene)
     squeeze = math.cos(math.radians((south + north) / 2))
     scale = min(MAP_W / max((east - west) * squeeze, 1e-9), MAP_H / max(north - south, 1e-9))
     width, height = (east - west) * squeeze * scale, (north - south) * scale
@@ -40,6 +43,7 @@ def draw_map(scene: MapScene) -> Svg:
         x = MARGIN + (np.asarray(lon, float) - west) * squeeze * scale
         return x, HEAD + (north - np.asarray(lat, float)) * scale
 
+    drawing.open_clip(MARGIN, HEAD, width, height)
     if scene.outline is not None:
         drawing.path(rings(scene.outline, place), fill=LAND)
     for area in scene.areas:
@@ -48,7 +52,7 @@ def draw_map(scene: MapScene) -> Svg:
             rings(area.shape, place),
             fill=key.colour if key else "#ffffff",
             told=area.text,
-            stroke="#ffffff",
+            stroke="#ffffff" if key else RULE,
             stroke_width=0.7,
             fill_opacity=0.93 if key else 0.0,
         )
@@ -56,23 +60,48 @@ def draw_map(scene: MapScene) -> Svg:
         drawing.path(rings(scene.outline, place), stroke=FAINT, stroke_width=1.1)
     for arrow in sorted(scene.arrows, key=lambda flow: flow.width):
         _arrow(drawing, arrow, place)
+    drawing.close_clip()
+    drawing.rect(MARGIN, HEAD, width, height, fill="none", stroke=RULE)
     _scale_bar(drawing, scale / METRES_A_DEGREE, HEAD + height + 14)
     _legend(drawing, scene, MARGIN + width + 20)
+    if scene.outline is not None:
+        _locator(drawing, scene.outline, (west, south, east, north), MARGIN + width + 20, HEAD + height)
     if scene.note:
         drawing.text(MARGIN, HEAD + height + 38, scene.note, fill=FAINT, font_size=11)
     return drawing.done()
 
 
-def _box(scene: MapScene) -> tuple[float, float, float, float]:
+def view_box(scene: MapScene) -> tuple[float, float, float, float]:
+    """West, south, east, north of what is drawn: the data with room around it, at the shape of the page.
+
+    The public area is a frame, not the subject: where trips fill a corner of it, the map shows the corner and a small
+    locator shows where that is.
+    """
     boxes = [area.shape.bounds for area in scene.areas]
-    if scene.outline is not None:
-        boxes.append(scene.outline.bounds)
     for arrow in scene.arrows:
         boxes += [(*arrow.start, *arrow.start), (*arrow.end, *arrow.end)]
+    if scene.view is not None:
+        boxes = [scene.view]
     if not boxes:
-        return 0.0, 0.0, 1.0, 1.0
-    edges = np.array(boxes)
-    return edges[:, 0].min(), edges[:, 1].min(), edges[:, 2].max(), edges[:, 3].max()
+        boxes = [scene.outline.bounds if scene.outline is not None else (0.0, 0.0, 1.0, 1.0)]
+    edges = np.array(boxes, float)
+    west, south, east, north = edges[:, 0].min(), edges[:, 1].min(), edges[:, 2].max(), edges[:, 3].max()
+    squeeze = math.cos(math.radians((south + north) / 2))
+    tall = max((north - south) * (1 + 2 * ROOM), (east - west) * squeeze * (1 + 2 * ROOM) * MAP_H / MAP_W, 1e-6)
+    wide = tall * MAP_W / MAP_H / squeeze
+    x, y = (west + east) / 2, (south + north) / 2
+    return x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2
+
+
+def bent(start: tuple[float, float], end: tuple[float, float], bend: float) -> tuple[np.ndarray, np.ndarray]:
+    """17 points of a curve that leaves the straight line by ``bend`` of its length."""
+    (x1, y1), (x2, y2) = start, end
+    dx, dy = x2 - x1, y2 - y1
+    cx, cy = (x1 + x2) / 2 - dy * bend, (y1 + y2) / 2 + dx * bend
+    steps = np.linspace(0, 1, 17)
+    return tuple(  # type: ignore[return-value]
+        (1 - steps) ** 2 * a + 2 * steps * (1 - steps) * c + steps**2 * b for a, c, b in ((x1, cx, x2), (y1, cy, y2))
+    )
 
 
 def _legend(drawing: Drawing, scene: MapScene, x: float) -> None:
@@ -92,23 +121,36 @@ def _arrow(drawing: Drawing, arrow: Arrow, place: Place) -> None:
             *start, 2.5 + width * 0.7, fill="none", told=arrow.text, stroke=INK, stroke_width=max(width * 0.35, 1.0)
         )
     else:
-        drawing.path(_taper(start, end, width, 0.16), fill=AFTER, told=arrow.text, fill_opacity=0.3 + 0.5 * arrow.width)
+        drawing.path(_taper(start, end, width, BEND), fill=AFTER, told=arrow.text, fill_opacity=0.3 + 0.5 * arrow.width)
 
 
 def _taper(start: tuple[float, float], end: tuple[float, float], width: float, bend: float) -> str:
     """A bent wedge, wide at the start; each direction bends to its own side, so both stay visible."""
-    (x1, y1), (x2, y2) = start, end
-    dx, dy = x2 - x1, y2 - y1
-    cx, cy = (x1 + x2) / 2 - dy * bend, (y1 + y2) / 2 + dx * bend
-    steps = np.linspace(0, 1, 17)
-    x = (1 - steps) ** 2 * x1 + 2 * steps * (1 - steps) * cx + steps**2 * x2
-    y = (1 - steps) ** 2 * y1 + 2 * steps * (1 - steps) * cy + steps**2 * y2
+    x, y = bent(start, end, bend)
+    steps = np.linspace(0, 1, len(x))
     tx, ty = np.gradient(x), np.gradient(y)
     length = np.hypot(tx, ty) + 1e-9
     half = width / 2 * (1 - steps * 0.93)
     left = list(zip(x - ty / length * half, y + tx / length * half, strict=True))
     right = list(zip(x + ty / length * half, y - tx / length * half, strict=True))
     return points([*left, *right[::-1]]) + "Z"
+
+
+def _locator(drawing: Drawing, outline: Any, view: tuple[float, float, float, float], x: float, bottom: float) -> None:
+    """The whole area, small, with the view marked in it; nothing where the view is the whole."""
+    west, south, east, north = outline.bounds
+    if view[0] <= west and view[1] <= south and view[2] >= east and view[3] >= north:
+        return
+    squeeze = math.cos(math.radians((south + north) / 2))
+    scale = min(130 / ((east - west) * squeeze), 90 / (north - south))
+    top = bottom - (north - south) * scale
+
+    def place(lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray]:
+        return x + (np.asarray(lon, float) - west) * squeeze * scale, top + (north - np.asarray(lat, float)) * scale
+
+    drawing.path(rings(outline, place), fill=LAND, stroke=FAINT, stroke_width=0.8)
+    (x1, x2), (y1, y2) = place(np.clip([view[0], view[2]], west, east), np.clip([view[3], view[1]], south, north))
+    drawing.rect(float(x1), float(y1), float(x2 - x1), float(y2 - y1), fill="none", stroke=AFTER, stroke_width=1.6)
 
 
 def _scale_bar(drawing: Drawing, pixels_a_metre: float, y: float) -> None:
