@@ -13,19 +13,20 @@ import narwhals.stable.v2 as nw
 import pyarrow as pa
 
 from anonkit.geo.bins import DAY_S, TimeBins
-from anonkit.geo.grid import Grid
+from anonkit.geo.zones import Tessellation
 from anonkit.schema import Column, Role, Table
 
 RAW = ("start_lon", "start_lat", "end_lon", "end_lat", "start_s", "end_s", "distance_m", "duration_s")
 
 
-def generalise(table: Table, *, cells: Grid, bins: TimeBins, period: tuple[date, date] | None = None) -> Table:
+def generalise(table: Table, *, cells: Tessellation, bins: TimeBins, period: tuple[date, date] | None = None) -> Table:
     """Replace coordinates and times of trips by cells of ``cells`` and bins of ``bins``.
 
     Parameters
     ----------
-    table : trips with ``start_lon … end_lat`` (degrees) and ``start_s`` (epoch seconds).
-    cells : the grid, with its public area.
+    table : trips with ``start_lon … end_lat`` (degrees), or with ``start_cell, end_cell`` where the source knows zones
+        only, and ``start_s`` (epoch seconds). Without ``end_…`` columns (visits) only the start is placed.
+    cells : the grid with its public area, or zones.
     bins : the finest time bins that any product uses; a trip lies in the bin of its start.
     period : first and last local date, both included. Trips that start outside are dropped by rule.
 
@@ -42,21 +43,30 @@ def generalise(table: Table, *, cells: Grid, bins: TimeBins, period: tuple[date,
     -------
     A cell and an hour still single people out (see ``risk``): this coarsens, it does not anonymise.
     """
-    table.schema.require("start_lon", "start_lat", "end_lon", "end_lat", "start_s")
+    table.schema.require("start_s")
+    ends = ("start", "end") if "end_lon" in table.schema or "end_cell" in table.schema else ("start",)
+    placed = "start_cell" in table.schema
+    if not placed:
+        table.schema.require(*(f"{end}_{name}" for end in ends for name in ("lon", "lat")))
     frame, names = table.frame, table.frame.collect_schema().names()
     area = pa.table(
         {"_area_cell": pa.array(cells.cells(), pa.int64()), "_inside": pa.array([1] * len(cells.cells()), pa.int64())}
     )
+    if not placed:
+        points = {f"{end}_cell": (f"{end}_lon", f"{end}_lat") for end in ends}
+        frame = cells.locate(frame, table.session, points)
+    if ends == ("start",):
+        frame = frame.with_columns(nw.lit(None, dtype=nw.Int64).alias("end_cell"))
     frame = frame.with_columns(
-        cells.cell(nw.col("start_lon"), nw.col("start_lat")).alias("start_cell"),
-        cells.cell(nw.col("end_lon"), nw.col("end_lat")).alias("end_cell"),
         bins.expr(nw.col("start_s")).alias("start_bin"),
         (bins.clock.to_local(nw.col("start_s")) // DAY_S).alias("_day"),
     )
-    for end in ("start", "end"):
+    for end in ends:
         public = table.session.from_arrow(area.rename_columns([f"_{end}_area", f"_{end}_inside"]))
         frame = frame.join(public, left_on=f"{end}_cell", right_on=f"_{end}_area", how="left")
-    outside = nw.col("_start_inside").is_null() | nw.col("_end_inside").is_null()
+    outside = nw.col("_start_inside").is_null()
+    if "end" in ends:
+        outside = outside | nw.col("_end_inside").is_null()
     rule = nw.when(outside).then(nw.lit("outside_area")).otherwise(nw.lit(None, dtype=nw.String))
     if period is not None:
         first, last = ((day - date(1970, 1, 1)).days for day in period)
@@ -69,8 +79,8 @@ def generalise(table: Table, *, cells: Grid, bins: TimeBins, period: tuple[date,
         frame = frame.filter(nw.col("_rule").is_null())
     gone = [name for name in RAW if name in names]
     schema = table.schema.without(*gone).with_columns(
-        Column(name="start_cell", role=Role.QUASI, unit="cell", level=f"{cells.cell_m} m"),
-        Column(name="end_cell", role=Role.QUASI, unit="cell", level=f"{cells.cell_m} m"),
+        Column(name="start_cell", role=Role.QUASI, unit="cell", level=cells.level_name(0)),
+        Column(name="end_cell", role=Role.QUASI, unit="cell", level=cells.level_name(0)),
         Column(name="start_bin", role=Role.QUASI, unit="bin", level=bins.width),
     )
     internal = [name for name in names if name.startswith("_") and name != "_rule"]

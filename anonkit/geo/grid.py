@@ -81,6 +81,11 @@ class Grid:
         """Side of a cell at a level, metres."""
         return int(self.cell_m * 2**level)
 
+    @property
+    def has_shapes(self) -> bool:
+        """Whether cells are polygons: always."""
+        return True
+
     def level_of(self, cell_m: int) -> int:
         """The level whose cells have side ``cell_m``.
 
@@ -234,6 +239,10 @@ class Grid:
         frame.insert(1, "lon", lon.round(6))
         frame.insert(2, "lat", lat.round(6))
         return frame
+
+    def level_dict(self, level: int) -> dict[str, Any]:
+        """A level, for the bundle's description."""
+        return {"cell_m": self.side_m(level)}
 
     def as_dict(self) -> dict[str, Any]:
         """For the bundle's description."""

@@ -319,6 +319,10 @@ class Zones:
         """One line for schema and report."""
         return f"{len(self.codes):,} zones by {self.id}" + (f", in {', '.join(self.parents)}" if self.parents else "")
 
+    def level_dict(self, level: int) -> dict[str, Any]:
+        """A level, for the bundle's description."""
+        return {"level": self.level_name(level)}
+
     def as_dict(self) -> dict[str, Any]:
         """For the bundle's description."""
         return {"kind": "zones", "levels": list(self.level_names), "shapes": self.has_shapes}

@@ -22,7 +22,7 @@ import narwhals.stable.v2 as nw
 
 from anonkit.classes import Protection, count_classes, is_safe, thin_rows
 from anonkit.engine import Session
-from anonkit.geo import Grid, TimeBins
+from anonkit.geo import Tessellation, TimeBins
 from anonkit.kanon.products import Kind, Part, Product, Step, check_chain
 
 PUBLISHED, UNTOLD, NOTHING = "_published", "_untold", -1
@@ -77,7 +77,7 @@ class Decisions:
 
 @dataclass(frozen=True, kw_only=True)
 class _Setting:
-    grid: Grid
+    grid: Tessellation
     base: TimeBins
     protection: Protection
     session: Session
@@ -87,7 +87,7 @@ def decide_products(
     rows: nw.LazyFrame[Any],
     products: tuple[Product, ...],
     *,
-    grid: Grid,
+    grid: Tessellation,
     base: TimeBins,
     protection: Protection,
     session: Session,

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import narwhals.stable.v2 as nw
 
 from anonkit.base.errors import RecipeError
-from anonkit.geo import Grid, TimeBins
+from anonkit.geo import Tessellation, TimeBins
 
 Kind = Literal["trips", "flows", "volumes"]
 End = Literal["start", "end"]
@@ -51,6 +51,8 @@ class Product:
     """Of ``trips``: rows a person and class (ruling 6)."""
     roll_up: tuple[Level, ...] = ()
     """Coarser levels for what the first one cannot publish, from fine to coarse (ruling 9)."""
+    ends: tuple[End, ...] = ("start", "end")
+    """Of ``volumes``: departures and arrivals; visits have a start only."""
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -74,7 +76,7 @@ class Product:
 
     def parts(self) -> tuple[Part, ...]:
         """What is decided by itself: departures and arrivals for volumes, the whole for the others."""
-        ends: tuple[End | None, ...] = ("start", "end") if self.kind == "volumes" else (None,)
+        ends: tuple[End | None, ...] = self.ends if self.kind == "volumes" else (None,)
         return tuple(Part(product=self, end=end) for end in ends)
 
 
@@ -123,7 +125,7 @@ class Step:
         """Working name of the time bin."""
         return f"_key_{self.part.product.bin_column}"
 
-    def keyed(self, rows: nw.LazyFrame[Any], grid: Grid, base: TimeBins) -> nw.LazyFrame[Any]:
+    def keyed(self, rows: nw.LazyFrame[Any], grid: Tessellation, base: TimeBins) -> nw.LazyFrame[Any]:
         """Rows with the class's columns added as ``_key_…``; ``grid`` and ``base`` are those of the rows."""
         bins = self.at.bins.coarsen(nw.col("start_bin"), base)
         end = self.part.end

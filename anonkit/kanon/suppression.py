@@ -13,7 +13,7 @@ import narwhals.stable.v2 as nw
 
 from anonkit.classes import Protection
 from anonkit.engine import Session
-from anonkit.geo import Grid, TimeBins
+from anonkit.geo import Tessellation, TimeBins
 from anonkit.kanon.decide import NOTHING, Decisions
 
 BANDS = ("0", "<5", "5-20", "20-50", ">50")
@@ -21,7 +21,7 @@ BANDS = ("0", "<5", "5-20", "20-50", ">50")
 
 
 def suppression_bands(
-    decisions: Decisions, *, grid: Grid, base: TimeBins, level: int, protection: Protection, session: Session
+    decisions: Decisions, *, grid: Tessellation, base: TimeBins, level: int, protection: Protection, session: Session
 ) -> nw.LazyFrame[Any]:
     """Bands of the suppressed share by part, public cell at ``level`` and hour of the local day.
 

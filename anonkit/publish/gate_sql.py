@@ -11,6 +11,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from anonkit.engine import Session
+from anonkit.geo import Zones
 from anonkit.kanon import Part, Step
 from anonkit.publish.spec import ReleaseSpec
 
@@ -46,8 +47,12 @@ class GateSql:
         found |= {name: f'"{name}"' if name in at.columns else "'any'" for name in product.columns}
         return found | ({"rolled_up": f"{step.number}::BIGINT"} if product.roll_up else {})
 
-    @staticmethod
-    def _cell(column: str, level: int) -> str:
+    def _cell(self, column: str, level: int) -> str:
+        if isinstance(self.spec.grid, Zones):  # a zone's code is the path to it, written in digits
+            if level == 0:
+                return column
+            digits = f"left(CAST({column} AS VARCHAR), -{self.spec.grid.digits_below(level)})"
+            return f"CAST('{level}' || lpad({digits}, 14, '0') AS BIGINT)"
         row, col = f"(({column} // 10000000) % 10000000)", f"({column} % 10000000)"
         return f"({level} * 100000000000000 + ({row} >> {level}) * 10000000 + ({col} >> {level}))"
 

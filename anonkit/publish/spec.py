@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from anonkit.classes import Protection
-from anonkit.geo import Grid, TimeBins
+from anonkit.geo import Tessellation, TimeBins
 from anonkit.kanon import CellKeyNoise, Product, Step, check_chain
 from anonkit.schema import PrivacyUnit
 
@@ -29,7 +29,7 @@ class ReleaseSpec:
     last: date
     unit: PrivacyUnit
     protection: Protection
-    grid: Grid
+    grid: Tessellation
     base: TimeBins
     products: tuple[Product, ...]
     suppression_level: int
@@ -93,12 +93,12 @@ class ReleaseSpec:
             "products": [
                 {
                     "kind": product.kind,
-                    "cell_m": self.grid.side_m(product.level),
+                    **self.grid.level_dict(product.level),
                     "bins": product.bins.width,
                     "columns": list(product.columns),
                     "rows_per_person": product.max_rows,
                     "roll_up": [
-                        {"cell_m": self.grid.side_m(at.level), "bins": at.bins.width, "columns": list(at.columns)}
+                        {**self.grid.level_dict(at.level), "bins": at.bins.width, "columns": list(at.columns)}
                         for at in product.roll_up
                     ],
                 }

@@ -21,7 +21,7 @@ from anonkit.geo.bins import DAY_S
 from anonkit.kanon import Decisions, Product, suppression_bands
 from anonkit.publish.spec import ReleaseSpec
 
-CELL = "code of a cell; its polygon is in zones/ (level·10^14 + row·10^7 + column)"
+CELL = "code of a cell; zones/ tells where it lies (its level is code // 10^14)"
 BIN = "time bin of the trip's start on the local clock; labels are in bins.csv"
 COUNT = "number of trips"
 ROLLED = "0: the class itself; n: the rest of its parent, at the n-th roll-up of the description"
@@ -30,6 +30,7 @@ TITLES = {
     "flows": "Trips between two cells in a time bin",
     "volumes": "Trips that start or end in a cell, by the time bin of their start",
 }
+VISITS = "Visits to a cell, by the time bin of their start (the column trips counts visits)"
 
 
 def write_bundle(
@@ -77,7 +78,7 @@ def write_bundle(
             "recipient": spec.recipient,
             "recipient_kind": spec.recipient_kind,
             "period": {"from": spec.first.isoformat(), "to": spec.last.isoformat(), "zone": spec.base.zone},
-            "tessellation": {"kind": "grid", "cell_m": spec.grid.cell_m, "latitude": spec.grid.latitude},
+            "tessellation": spec.grid.as_dict(),
             "operators": list(spec.operators),
         },
     )
@@ -115,10 +116,10 @@ def product_resource(product: Product, spec: ReleaseSpec) -> Resource:
                 constraints={"required": True, "minimum": spec.protection.k},
             )
         )
-    level = f"cells of {spec.grid.side_m(product.level)} m, bins of {product.bins.width}"
+    level = f"cells of {spec.grid.level_name(product.level)}, bins of {product.bins.width}"
     return Resource(
         name=product.kind,
-        title=TITLES[product.kind],
+        title=VISITS if product.ends == ("start",) else TITLES[product.kind],
         description=f"{level}; classes below the thresholds are left out: absent is suppressed or zero, see suppression",
         fields=tuple(fields),
         key=() if product.kind == "trips" else product.keys,
@@ -213,22 +214,14 @@ def _write_zones(folder: Path, spec: ReleaseSpec, progress: Progress) -> list[Re
     (folder / "zones").mkdir()
     resources = []
     for level in levels:
-        side = spec.grid.side_m(level)
-        frame = spec.grid.to_geodataframe(level)
-        lon, lat = spec.grid.centres(frame["cell"].to_numpy())
-        frame.insert(1, "lon", lon.round(6))
-        frame.insert(2, "lat", lat.round(6))
+        frame = spec.grid.dictionary(level)
+        name = spec.grid.level_name(level)
         resource = Resource(
-            name=f"cells_{side}m",
+            name=spec.grid.file_name(level),
             folder="zones",
-            title=f"Cells of {side} m",
-            description="All cells that overlap the public area, as GeoParquet (EPSG:4326)",
-            fields=(
-                Field(name="cell", type="integer", description=CELL),
-                Field(name="lon", type="number", description="longitude of the cell's centre, degrees"),
-                Field(name="lat", type="number", description="latitude of the cell's centre, degrees"),
-                Field(name="geometry", type="string", description="polygon of the cell, WKB"),
-            ),
+            title=f"Cells of {name}",
+            description="All cells of the public area; with polygons as GeoParquet (EPSG:4326)",
+            fields=tuple(field for field in ZONE_FIELDS if field.name in frame.columns),
             key=("cell",),
             parquet_only=True,
         )
@@ -237,6 +230,15 @@ def _write_zones(folder: Path, spec: ReleaseSpec, progress: Progress) -> list[Re
         progress.moment(f"write:{resource.name}")
         resources.append(resource)
     return resources
+
+
+ZONE_FIELDS = (
+    Field(name="cell", type="integer", description=CELL),
+    Field(name="id", type="string", description="the zone's id in the public file"),
+    Field(name="lon", type="number", description="longitude of a point within the cell, degrees"),
+    Field(name="lat", type="number", description="latitude of that point, degrees"),
+    Field(name="geometry", type="string", description="polygon of the cell, WKB"),
+)
 
 
 def readme(spec: ReleaseSpec, resources: tuple[Resource, ...]) -> str:

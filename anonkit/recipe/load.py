@@ -57,14 +57,22 @@ def _resolved(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     def full(value: Any) -> Any:
         return str(folder / value) if isinstance(value, str) else value
 
+    def with_path(entry: Any) -> Any:
+        if not isinstance(entry, dict):
+            return entry
+        entry = {**entry, **({"path": full(entry["path"])} if "path" in entry else {})}
+        return {**entry, **({"places": with_path(entry["places"])} if "places" in entry else {})}
+
     data = dict(data)
-    if isinstance(data.get("geo"), dict) and "area" in data["geo"]:
-        data["geo"] = {**data["geo"], "area": full(data["geo"]["area"])}
+    if isinstance(data.get("geo"), dict):
+        geo = dict(data["geo"])
+        if "area" in geo:
+            geo["area"] = full(geo["area"])
+        if isinstance(geo.get("zones"), dict) and "path" in geo["zones"]:
+            geo["zones"] = {**geo["zones"], "path": full(geo["zones"]["path"])}
+        data["geo"] = geo
     if isinstance(data.get("inputs"), list):
-        data["inputs"] = [
-            {**entry, "path": full(entry["path"])} if isinstance(entry, dict) and "path" in entry else entry
-            for entry in data["inputs"]
-        ]
+        data["inputs"] = [with_path(entry) for entry in data["inputs"]]
     return data
 
 

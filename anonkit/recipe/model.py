@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from anonkit.classes import Protection
-from anonkit.geo import Grid, TimeBins
+from anonkit.geo import Grid, Tessellation, TimeBins, Zones
 from anonkit.kanon import CellKeyNoise, Level, Product, check_chain
 from anonkit.schema import PrivacyUnit
 from anonkit.sources import InputSpec
@@ -97,18 +98,54 @@ class Privacy(Part):
         )
 
 
-class Place(Part):
-    """The grid and its public area."""
+class ZoneFile(Part):
+    """Public zones: a file with polygons (GeoJSON, GeoPackage), a CSV of ids and parents, or the ids themselves."""
 
-    cell_m: int = Field(ge=25)
+    path: Path | None = None
+    id: str = "zone"
+    """Column of the finest zones' ids; also the name of that level."""
+    parents: tuple[str, ...] = ()
+    """Columns of coarser zones' ids, from fine to coarse; also the names of their levels."""
+    ids: tuple[str, ...] = ()
+    """Ids where there is no file; ``1-263`` stands for all whole numbers between."""
+    max_overlap: float = Field(default=0.01, ge=0, le=1)
+
+    @field_validator("ids", mode="before")
+    @classmethod
+    def _ranges(cls, value: Any) -> Any:
+        found: list[str] = []
+        for entry in value if isinstance(value, list | tuple) else [value]:
+            span = re.fullmatch(r"([0-9]{1,7})-([0-9]{1,7})", str(entry))
+            found += map(str, range(int(span[1]), int(span[2]) + 1)) if span else [str(entry)]
+        return tuple(found)
+
+
+class Place(Part):
+    """The tessellation: a grid over a public area, or public zones."""
+
+    cell_m: int | None = Field(default=None, ge=25)
     """Side of the finest cells, metres."""
-    latitude: float = Field(gt=-85, lt=85)
-    area: Path
+    latitude: float | None = Field(default=None, gt=-85, lt=85)
+    area: Path | None = None
     levels: int = Field(default=6, ge=1, le=12)
+    zones: ZoneFile | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Place:
+        missing = [name for name in ("cell_m", "latitude", "area") if getattr(self, name) is None]
+        if self.zones is None and missing:
+            raise ValueError(f"a grid lacks {missing}; give cell_m, latitude and area, or zones")
+        if self.zones is not None and len(missing) < 3:
+            raise ValueError("zones cannot stand beside cell_m, latitude or area; give one of the two")
+        return self
 
     @cached_property
-    def grid(self) -> Grid:
-        """The grid for `geo`."""
+    def grid(self) -> Tessellation:
+        """The tessellation for `geo`."""
+        if self.zones is not None:
+            return Zones(**self.zones.model_dump())
+        assert self.cell_m is not None
+        assert self.latitude is not None
         return Grid(cell_m=self.cell_m, latitude=self.latitude, area=self.area, levels=self.levels)
 
 
@@ -124,10 +161,32 @@ class Clock(Part):
         return TimeBins(self.bins, zone=self.zone)
 
 
-class Coarseness(Part):
+class Where(Part):
+    """A level of the tessellation: the side of a grid's cells, or the name of a level of zones."""
+
+    cell_m: int | None = None
+    level: str | None = None
+
+    @model_validator(mode="after")
+    def _one_level(self) -> Where:
+        if (self.cell_m is None) == (self.level is None):
+            raise ValueError("say cell_m (a grid) or level (zones), one of the two")
+        return self
+
+    def level_in(self, grid: Tessellation) -> int:
+        """Number of the level."""
+        if isinstance(grid, Zones):
+            if self.level is None:
+                raise ValueError(f"these are zones: say level, one of {list(grid.level_names)}, not cell_m")
+            return grid.level_of(self.level)
+        if self.cell_m is None:
+            raise ValueError("this is a grid: say cell_m, not level")
+        return grid.level_of(self.cell_m)
+
+
+class Coarseness(Where):
     """How coarse."""
 
-    cell_m: int
     bins: str
 
 
@@ -183,10 +242,8 @@ class Counts(Part):
         return CellKeyNoise(largest=self.largest, variance=self.variance) if self.rule == "cell_key" else None
 
 
-class Suppression(Part):
+class Suppression(Where):
     """At what level the suppressed share is told."""
-
-    cell_m: int
 
 
 class Inside(Part):
@@ -226,6 +283,7 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
         unit = self.privacy.unit
+        self._one_kind()
         for entry in self.inputs:
             if entry.privacy_unit is not unit:
                 raise ValueError(
@@ -249,6 +307,19 @@ class Recipe(Part):
             raise ValueError("counts.largest must be below k, else a published class could show no trips")
         return self
 
+    def _one_kind(self) -> None:
+        """Inputs that can be counted together, in a tessellation that can place them."""
+        kinds = {entry.kind for entry in self.inputs}
+        if len(kinds) > 1:
+            raise ValueError("inputs are of two kinds; a release holds trips or visits, not both")
+        if kinds == {"visits"} and (self.products.trips or self.products.flows):
+            raise ValueError("visits have one place: they give volumes, neither trips nor flows")
+        for entry in self.inputs:
+            if entry.in_zones and self.geo.zones is None:
+                raise ValueError(f"input {entry.operator!r} says places by zone, but geo names no zones")
+            if entry.places is not None and entry.places.zone is not None and self.geo.zones is None:
+                raise ValueError(f"the places of {entry.operator!r} lie in zones, but geo names no zones")
+
     @cached_property
     def kanon_products(self) -> tuple[Product, ...]:
         """The products for `kanon`."""
@@ -260,28 +331,29 @@ class Recipe(Part):
                 result.append(
                     Product(
                         kind=kind,
-                        level=grid.level_of(level.cell_m),
+                        level=level.level_in(grid),
                         bins=TimeBins(level.bins, zone=self.time.zone),
                         columns=level.columns,
                         max_rows=level.rows_per_person if isinstance(level, TripLevel) else None,
                         roll_up=self._rolled(level, grid),
+                        ends=("start",) if self.inputs[0].kind == "visits" else ("start", "end"),
                     )
                 )
         return tuple(result)
 
-    def _rolled(self, level: ProductLevel, grid: Grid) -> tuple[Level, ...]:
+    def _rolled(self, level: ProductLevel, grid: Tessellation) -> tuple[Level, ...]:
         columns, result = level.columns, []
         for coarser in level.roll_up:
             columns = columns if coarser.columns is None else coarser.columns
             bins = TimeBins(coarser.bins, zone=self.time.zone)
-            result.append(Level(level=grid.level_of(coarser.cell_m), bins=bins, columns=columns))
+            result.append(Level(level=coarser.level_in(grid), bins=bins, columns=columns))
         return tuple(result)
 
     @property
     def suppression_level(self) -> int:
         """Level of the cells by which suppression is told: the recipe's, or the coarsest."""
         grid = self.geo.grid
-        return grid.level_of(self.suppression.cell_m) if self.suppression else grid.levels - 1
+        return self.suppression.level_in(grid) if self.suppression else grid.levels - 1
 
     @property
     def released_columns(self) -> tuple[str, ...]:

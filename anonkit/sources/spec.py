@@ -71,10 +71,54 @@ class Checks(Spec):
     """A larger share of rejected lines refuses the whole input."""
 
 
-CANONICAL = (
-    *("trip", "person", "driver", "vehicle", "mode", "start", "end", "duration_s", "distance_m", "amount"),
-    *("start_lon", "start_lat", "end_lon", "end_lat"),
-)
+class Places(Spec):
+    """A second file that says where a station lies: its coordinates, or the zone that it is in."""
+
+    path: Path
+    id: str
+    """Its column of the places' ids, as the input writes them."""
+    lon: str | None = None
+    lat: str | None = None
+    zone: str | None = None
+    """Its column of the zones' ids, as ``geo.zones`` writes them."""
+    records: str | None = None
+    """Of a JSON file: the path to its list."""
+    encoding: str | None = None
+    delimiter: str | None = None
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Places:
+        if (self.lon is None) != (self.lat is None) or (self.lon is None) == (self.zone is None):
+            raise ValueError("places need lon and lat, or zone, one of the two")
+        return self
+
+
+IDS = ("trip", "person", "driver", "vehicle")
+POINTS = {"trips": ("start", "end"), "visits": ("",)}
+"""Of each kind: what stands before ``lon, lat, place`` of its points."""
+CANONICAL = {
+    "trips": (
+        *(*IDS, "mode", "start", "end", "duration_s", "distance_m", "amount"),
+        *("start_lon", "start_lat", "end_lon", "end_lat", "start_place", "end_place"),
+    ),
+    "visits": (
+        *("visit", "person", "mode", "start", "end", "duration_s", "lon", "lat", "place"),
+        *("energy_kwh", "amount"),
+    ),
+}
+"""Canonical names that each kind of table may map."""
+RESERVED = frozenset({"operator", "bin", "trips", "cell", "start_cell", "end_cell", "start_bin"})
+
+
+def point_names(kind: str) -> tuple[tuple[str, str, str], ...]:
+    """(lon, lat, place) of each point of a kind's rows.
+
+    >>> point_names("visits")
+    (('lon', 'lat', 'place'),)
+    """
+    return tuple(
+        (f"{end}_lon", f"{end}_lat", f"{end}_place") if end else ("lon", "lat", "place") for end in POINTS[kind]
+    )
 
 
 class InputSpec(Spec):
@@ -83,15 +127,23 @@ class InputSpec(Spec):
     path: Path
     source: str = "generic"
     operator: str
+    kind: Literal["trips", "visits"] = "trips"
+    """``visits``: card taps, top-ups, charging sessions; one place each, they give volumes."""
     mode: str | None = None
     """The mode of all rows, where no column says it."""
+    place: str | None = None
+    """Of visits: the place of all rows, where no column says it."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Canonical name → the operator's name."""
+    """Canonical name → the operator's name; in JSON a path such as ``start.location.lat``."""
     also: dict[str, ExtraColumn] = Field(default_factory=dict)
     """Further columns under the name that a product releases them by."""
     direct: tuple[str, ...] = ()
     """Direct identifiers that this export is known to hold; never read."""
     polyline: Polyline | None = None
+    places: Places | None = None
+    """Where the stations of ``start_place, end_place`` or ``place`` lie; without it they are zones' ids."""
+    records: str | None = None
+    """Of a JSON document: the path to its list of records, such as ``data.trips``."""
     time: Times = Times()
     checks: Checks = Checks()
     privacy_unit: PrivacyUnit = PrivacyUnit.PERSON
@@ -101,30 +153,62 @@ class InputSpec(Spec):
     """Texts that mean nothing, beside the empty one, such as ``NA``."""
     decimal: Literal[".", ","] = "."
 
+    @property
+    def by_place(self) -> bool:
+        """Whether rows say where they are by a place's id, not by coordinates."""
+        names = [place for _, _, place in point_names(self.kind)]
+        return self.place is not None or any(name in self.columns for name in names)
+
+    @property
+    def in_zones(self) -> bool:
+        """Whether places lead to zones' ids, without coordinates."""
+        return self.by_place and (self.places is None or self.places.zone is not None)
+
     @model_validator(mode="after")
     def _complete(self) -> InputSpec:
-        unknown = sorted(set(self.columns) - set(CANONICAL))
+        canonical = CANONICAL[self.kind]
+        unknown = sorted(set(self.columns) - set(canonical))
         if unknown:
-            raise ValueError(f"columns maps {unknown}; canonical names are {list(CANONICAL)}")
+            raise ValueError(f"columns maps {unknown}; canonical names of {self.kind} are {list(canonical)}")
         if "start" not in self.columns:
             raise ValueError("columns lacks 'start', the column of the start time")
         ends = [name for name in ("end", "duration_s") if name in self.columns]
-        if not ends and not (self.polyline and self.polyline.interval_s):
+        if self.kind == "trips" and not ends and not (self.polyline and self.polyline.interval_s):
             raise ValueError("columns lacks 'end' (or 'duration_s', or polyline.interval_s)")
-        if self.polyline is None:
-            missing = [name for name in CANONICAL[-4:] if name not in self.columns]
-            if missing:
-                raise ValueError(f"columns lacks {missing} (or name a polyline)")
-        if self.privacy_unit is PrivacyUnit.PERSON and "person" not in self.columns:
-            raise ValueError("columns lacks 'person'; a source without persons must say privacy_unit: trip (ruling 1)")
-        if self.privacy_unit is PrivacyUnit.DRIVER and "driver" not in self.columns:
-            raise ValueError("columns lacks 'driver', yet privacy_unit: driver counts drivers")
-        if self.privacy_unit is PrivacyUnit.TRIP and "person" in self.columns:
-            raise ValueError("privacy_unit: trip counts trips, yet columns maps 'person'; leave out one of the two")
-        taken = set(self.also) & {*CANONICAL, "operator", "bin", "trips", "cell", "start_cell", "end_cell", "start_bin"}
+        self._placed()
+        self._counted()
+        taken = set(self.also) & {*canonical, *CANONICAL["trips"], *RESERVED}
         if taken:
             raise ValueError(f"also uses the names {sorted(taken)}, which are canonical; choose others")
         both = set(self.direct) & ({extra.column for extra in self.also.values()})
         if both:
             raise ValueError(f"{sorted(both)} are direct identifiers and cannot be released")
         return self
+
+    def _placed(self) -> None:
+        """One way of saying where a row is, complete."""
+        points = point_names(self.kind)
+        coordinates = [name for lon, lat, _ in points for name in (lon, lat)]
+        stations = [place for _, _, place in points]
+        if self.place is not None and (self.kind != "visits" or "place" in self.columns):
+            raise ValueError("place: is for visits without a column 'place'")
+        ways = [self.polyline is not None, any(name in self.columns for name in coordinates), self.by_place]
+        if sum(ways) > 1:
+            raise ValueError("columns says twice where a row is: by coordinates, by places or by a polyline, one of them")
+        wanted = [] if self.polyline or self.place is not None else stations if self.by_place else coordinates
+        missing = [name for name in wanted if name not in self.columns]
+        if missing:
+            raise ValueError(f"columns lacks {missing} (or name a polyline, or columns of places)")
+        if self.places is not None and not self.by_place:
+            raise ValueError(f"places are given, but columns maps no {stations}")
+        if self.polyline and self.kind == "visits":
+            raise ValueError("a polyline is a trip's; visits have one place")
+
+    def _counted(self) -> None:
+        """Somebody to count."""
+        if self.privacy_unit is PrivacyUnit.PERSON and "person" not in self.columns:
+            raise ValueError("columns lacks 'person'; a source without persons must say privacy_unit: trip (ruling 1)")
+        if self.privacy_unit is PrivacyUnit.DRIVER and "driver" not in self.columns:
+            raise ValueError("columns lacks 'driver', yet privacy_unit: driver counts drivers")
+        if self.privacy_unit is PrivacyUnit.TRIP and "person" in self.columns:
+            raise ValueError("privacy_unit: trip counts trips, yet columns maps 'person'; leave out one of the two")
