@@ -1,1 +1,34 @@
 """Person-level differential privacy: bounded contributions, integer noise, and figures that say how sure they are."""
+
+from __future__ import annotations
+
+from anonkit.dp.plans import Plan, plan
+from anonkit.dp.public import PublicKeys, PublicSteps, PublicZones
+from anonkit.dp.releasers import (
+    DPFlows,
+    DPHotSpots,
+    DPLengths,
+    DPPersons,
+    DPProfile,
+    DPQuantiles,
+    DPVolumes,
+    flows,
+    release,
+)
+
+__all__ = [
+    "DPFlows",
+    "DPHotSpots",
+    "DPLengths",
+    "DPPersons",
+    "DPProfile",
+    "DPQuantiles",
+    "DPVolumes",
+    "Plan",
+    "PublicKeys",
+    "PublicSteps",
+    "PublicZones",
+    "flows",
+    "plan",
+    "release",
+]

@@ -20,10 +20,11 @@ BINS = 16
 TAIL_BIN = 3  # first bin that may be fitted: persons of 8 trips and more
 LEAST_CAP = 3
 WELL_FILLED = 40.0  # standard deviations of noise in the persons of the tail
-READ_TO = 7  # bins from 128 trips on are always fitted: one bin's noise there would be half a total
-CONTRADICTS = 6.0  # standard deviations of noise
-LAST_PERSON = 0.2  # the fitted tail ends at the size that this many persons are expected to exceed
-ALPHAS = np.linspace(0.9, 9.0, 120)
+READ_TO = 7  # the tail may begin no later than at 64 trips
+LIKELY_MISFIT = 0.1  # share of a bin by which a law that is right still misses
+MISFIT = 0.35  # the power law is wrong by at least this share of a bin
+LAST_PERSON = 0.12  # the fitted tail ends at the size that this many persons are expected to exceed
+POWER_LAW = 0.9
 ALPHA_PRIOR = ((0.8, 1.5, 0.12), (0.2, 2.6, 0.9))  # share, mean, deviation: heavy tails are the rule, light ones occur
 
 
@@ -83,16 +84,12 @@ class Activity:
         return float((np.maximum(self._persons_of_bin, 0) * self._mean_of_bin(cap, power=2))[:10].sum())
 
     def _mean_of_bin(self, cap: int, *, power: int) -> np.ndarray:
-        """Mean of max(n − cap, 0)^power in each bin, by the local power law; the last bins end at the cut."""
-        counts = np.maximum(self._persons_of_bin, self.standard_deviation)
-        alpha = float(self._tail(self._first_fitted)[1] @ ALPHAS)
+        """Mean of max(n − cap, 0)^power in each bin, by the local power law between neighbouring bins."""
+        counts = np.maximum(self._persons_of_bin, 1e-3)
         means = np.zeros(BINS)
         for place in range(BINS):
-            if place < self._first_fitted:
-                drop = math.log2(counts[max(place - 1, 0)] / counts[place + 1]) / (place + 1 - max(place - 1, 0))
-                slope = min(max(drop + 1.0, 0.5), 4.0)
-            else:
-                slope = alpha + 1.0
+            left, right = max(place - 1, 0), min(place + 1, BINS - 1)
+            slope = min(max(math.log2(counts[left] / counts[right]) / (right - left) + 1.0, 0.5), 5.0)
             sizes = np.unique(np.geomspace(2**place, 2 ** (place + 1) - 1, 64).astype(int)).astype(float)
             width = np.diff(np.append(sizes, 2.0 ** (place + 1)))
             density = width * sizes**-slope
@@ -101,43 +98,58 @@ class Activity:
 
     @cached_property
     def _first_fitted(self) -> int:
-        """First bin of the tail: the highest with far more persons at and above it than noise, or a later hump."""
+        """First bin of the tail: the highest with far more persons at and above it than noise."""
         above = np.cumsum(self.noisy[:READ_TO][::-1])[::-1]
         filled = np.nonzero(above >= WELL_FILLED * self.standard_deviation)[0]
-        first = max(TAIL_BIN, int(filled[-1]) if filled.size else 0)
-        while first < READ_TO - 1:
-            gap = self.noisy[first:READ_TO] - self._fitted(first)[: READ_TO - first]
-            humps = np.nonzero(gap[1:] > CONTRADICTS * self.standard_deviation)[0]
-            if not humps.size:
-                break
-            first += 1 + int(humps[-1])
-        return first
+        return max(TAIL_BIN, int(filled[-1]) if filled.size else 0)
 
     @cached_property
     def _persons_of_bin(self) -> np.ndarray:
-        """Bins as read below the tail; there the fitted power law."""
+        """Bins as read below the tail; there the fitted law, drawn to what was read as far as the law may be wrong."""
         first = self._first_fitted
-        return np.concatenate([self.noisy[:first].astype(float), self._fitted(first)])
+        fitted = self._fitted(LIKELY_MISFIT)
+        seen = fitted > 2 * self.standard_deviation
+        if seen.any():
+            excess = ((self.noisy[first:] - fitted) ** 2 - self.standard_deviation**2)[seen] / fitted[seen] ** 2
+            misfit = min(max(float(excess.mean()), MISFIT**2), 9.0) ** 0.5
+            fitted = self._fitted(misfit) if misfit > 2 * MISFIT else fitted
+        else:
+            misfit = MISFIT
+        wrong = (misfit * fitted) ** 2
+        trust = wrong / (wrong + self.standard_deviation**2)
+        return np.concatenate([self.noisy[:first].astype(float), fitted + trust * (self.noisy[first:] - fitted)])
 
-    def _fitted(self, first: int) -> np.ndarray:
-        """Persons a bin from ``first`` on by the power law, none beyond the size that hardly anybody exceeds."""
-        level, posterior = self._tail(first)
-        steps = np.arange(BINS - first, dtype=float)
-        end = np.maximum(level / LAST_PERSON, 1.0) ** (1 / ALPHAS)
-        low = np.minimum(2.0**steps, end[:, None]) ** -ALPHAS[:, None]
-        high = np.minimum(2.0 ** (steps + 1), end[:, None]) ** -ALPHAS[:, None]
-        return (posterior * level) @ (low - high)
+    def _fitted(self, misfit: float) -> np.ndarray:
+        """Persons a bin of the tail: posterior mean over power laws and over laws that fall ever faster.
 
-    def _tail(self, first: int) -> tuple[np.ndarray, np.ndarray]:
-        """Persons of the tail for each α in P(N > n) ∝ n^−α, and the posterior of α."""
-        observed = self.noisy[first:].astype(float)
+        Shapes are 2^(−αk − βk²) in the number k of the bin. β = 0 is the power law, with a prior on α and an end where
+        hardly anybody is expected beyond; β > 0 covers lognormal-like and humped activity, with a flat prior.
+        """
+        observed = self.noisy[self._first_fitted :].astype(float)
         steps = np.arange(len(observed))
-        shape = 2.0 ** (-ALPHAS[:, None] * steps) - 2.0 ** (-ALPHAS[:, None] * (steps + 1))
-        rough = max(observed[:4].sum(), 1.0)
-        weight = 1 / (self.standard_deviation**2 + rough * shape)
+        shape = 2.0 ** -(ALPHAS[:, None] * steps + BETAS[:, None] * steps**2)
+        shape /= shape.max(1, keepdims=True)
+        rough = max(float(observed[:4].max()), 1.0)
+        weight = 1 / (self.standard_deviation**2 + rough * shape + (misfit * rough * shape) ** 2)
         level = np.maximum((weight * shape * observed).sum(1) / (weight * shape**2).sum(1), 0.0)
-        misfit = (weight * (observed - level[:, None] * shape) ** 2 - np.log(weight)).sum(1)
-        prior = sum(share / sd * np.exp(-0.5 * ((ALPHAS - mean) / sd) ** 2) for share, mean, sd in ALPHA_PRIOR)
-        log_posterior = -0.5 * misfit + np.log(prior + 1e-300)
-        posterior = np.exp(log_posterior - log_posterior.max())
-        return level, posterior / posterior.sum()
+        misses = (weight * (observed - level[:, None] * shape) ** 2 - np.log(weight)).sum(1)
+        posterior = PRIOR * np.exp(-0.5 * (misses - misses.min()))
+        posterior /= posterior.sum()
+        above = level[:, None] * shape
+        ends = np.where(BETAS > 0, 64.0, np.log2(np.maximum(above.sum(1) / LAST_PERSON, 1.0)) / np.maximum(ALPHAS, 0.1))
+        inside = np.clip(ends[:, None] - steps, 0.0, 1.0)
+        part = (1 - 2.0 ** (-ALPHAS[:, None] * inside)) / (1 - 2.0 ** -np.where(ALPHAS == 0, 1e-9, ALPHAS)[:, None])
+        return posterior @ (above * np.where(BETAS[:, None] > 0, 1.0, part))
+
+
+def _laws() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Grid of (α, β) and its prior: nine tenths power laws, a tenth laws that fall ever faster."""
+    alpha = np.linspace(0.9, 9.0, 120)
+    power = sum(share / sd * np.exp(-0.5 * ((alpha - mean) / sd) ** 2) for share, mean, sd in ALPHA_PRIOR)
+    curved = [(a, b) for a in np.linspace(-2.0, 4.0, 31) for b in np.geomspace(0.05, 3.0, 14) if a >= -3 * b]
+    alphas, betas = np.concatenate([[alpha, 0 * alpha], np.array(curved).T], 1)
+    prior = np.concatenate([POWER_LAW * power / power.sum(), np.full(len(curved), (1 - POWER_LAW) / len(curved))])
+    return alphas, betas, prior
+
+
+ALPHAS, BETAS, PRIOR = _laws()

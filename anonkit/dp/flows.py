@@ -19,25 +19,31 @@ import numpy as np
 
 from anonkit.base.errors import SchemaError
 from anonkit.dp.activity import Activity, activity_bins
-from anonkit.dp.bounding import WEIGHT_SCALE, integer_weights, trips_of, weighted_counts
+from anonkit.dp.bounding import integer_weights, trips_of, weighted_counts
 from anonkit.dp.charge import Purse
 from anonkit.dp.gravity import distance_bands, positive_sums, rake, ratio_towards_one
 from anonkit.dp.mechanisms import DiscreteLaplace
 from anonkit.dp.postprocess import NoiseShape, posterior_cells
-from anonkit.dp.public import PublicKeys, PublicZones, require
+from anonkit.dp.public import PublicKeys, PublicZones, plain_int, require
 
 HIGH_CAP = 16
 MARGIN_NOISE = 0.05
+DENSE_CELLS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shares:
     """How epsilon is divided. Public; the cells get the rest."""
 
-    activity: Fraction = Fraction(6, 100)
+    activity: Fraction = Fraction(7, 100)
     """For the histogram that chooses the cap and pays for the total."""
     margins: Fraction = Fraction(15, 100)
     """For origins and destinations at a higher cap, where persons are many; otherwise it goes to the cells."""
+
+    @classmethod
+    def of(cls, cells: int) -> Shares:
+        """Shares for a table of so many public keys: a table that may turn out sparse pays more for its total."""
+        return cls() if cells <= DENSE_CELLS else cls(activity=Fraction(12, 100))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,7 +95,8 @@ class FlowKeys:
 class FlowMeasurement:
     """What was paid for: everything an estimate may look at."""
 
-    activity: Activity
+    activity: Activity | None
+    """None where the cap was declared: then nothing is known of trips beyond it."""
     cap: int
     cells: np.ndarray = field(repr=False)
     """Noisy capped flows, in trips (whole numbers of 1/scale)."""
@@ -118,17 +125,40 @@ def margins_pay(activity: Activity, *, zones: int, epsilon: Fraction, share: Fra
     return deviation * zones < MARGIN_NOISE * activity.below(HIGH_CAP)
 
 
+def draw_activity(codes: np.ndarray, *, epsilon: Fraction, purse: Purse) -> Activity:
+    """Paid one-hot histogram of trips a person; one person changes one bin by one."""
+    noise = DiscreteLaplace(sensitivity=1, epsilon=epsilon)
+    noisy = purse.add_noise(
+        noise,
+        activity_bins(trips_of(codes)),
+        keys_hash="log2-activity-bins",
+        bounds={"bins_a_person": 1},
+        part="activity",
+    )
+    return Activity(noisy=noisy, standard_deviation=noise.standard_deviation)
+
+
 def measure_flows(
-    codes: np.ndarray, cell: np.ndarray, *, keys: FlowKeys, epsilon: Fraction, purse: Purse, shares: Shares
+    codes: np.ndarray,
+    cell: np.ndarray,
+    *,
+    keys: FlowKeys,
+    epsilon: Fraction,
+    purse: Purse,
+    shares: Shares,
+    max_trips: int | None = None,
+    activity: Activity | None = None,
 ) -> FlowMeasurement:
-    """Draw the two or three noisy tables of a flow product.
+    """Draw the one, two or three noisy tables of a flow product.
 
     Parameters
     ----------
-    codes : person code a trip, −1 for nobody (``bounding.person_codes``).
+    codes : code of the privacy unit of each trip, −1 for nobody (``bounding.person_codes``).
     cell : index of the trip's key among ``keys``, −1 outside; such trips are left out before bounding.
-    epsilon : cost of the product; charged in two or three reservations that sum to it.
+    epsilon : cost of the product; charged in reservations that sum to it.
     purse : pays; each reservation is made before its noise is drawn.
+    max_trips : cap T if it is declared; None buys it, and the total, with a share of epsilon.
+    activity : histogram already drawn with ``shares.activity`` of this epsilon; None draws it.
 
     Returns
     -------
@@ -137,61 +167,67 @@ def measure_flows(
     Privacy
     -------
     ``epsilon``-DP for adding or removing one person with any number of trips, by basic composition of the parts: one
-    bin of the histogram changes by 1; cells change by at most T trips in sum, margins by 2 × 16.
+    bin of the histogram changes by 1; cells change by at most T trips in sum, margins by 2 × their cap.
 
     Sources
     -------
     conformance/README.md, last section.
     """
+    if activity is None:
+        purse.affords(epsilon)
     inside = (codes >= 0) & (cell >= 0)
     codes, cell = codes[inside], cell[inside]
-    histogram = DiscreteLaplace(sensitivity=1, epsilon=epsilon * shares.activity)
-    noisy = purse.add_noise(
-        histogram,
-        activity_bins(trips_of(codes)),
-        keys_hash="log2-activity-bins",
-        bounds={"bins_a_person": 1},
-        part="activity",
-    )
-    activity = Activity(noisy=noisy, standard_deviation=histogram.standard_deviation)
-    cap = activity.cap()
-    rest = epsilon * (1 - shares.activity)
-    high: dict[str, Any] = {}
-    if margins_pay(activity, zones=keys.zones, epsilon=epsilon, share=shares.margins):
-        high_cap = max(HIGH_CAP, 4 * cap)
-        weights = integer_weights(codes, max_trips=high_cap)
-        table = weighted_counts(cell, weights, size=len(keys.keys))
-        both = np.concatenate([_sums(keys.origin, table, keys.zones), _sums(keys.destination, table, keys.zones)])
-        noise = DiscreteLaplace(sensitivity=2 * weights.sensitivity, epsilon=epsilon * shares.margins)
-        drawn = purse.add_noise(
-            noise, both, keys_hash=keys.keys.sha256, bounds={"max_trips": high_cap}, part="margins"
-        ) / float(weights.scale)
-        rest -= epsilon * shares.margins
-        high = {
-            "high_cap": high_cap,
-            "origins": drawn[: keys.zones],
-            "destinations": drawn[keys.zones :],
-            "margin_deviation": noise.standard_deviation / weights.scale,
-        }
-    weights = integer_weights(codes, max_trips=cap)
+    rest, high = epsilon, {}
+    if max_trips is None:
+        activity = activity or draw_activity(codes, epsilon=epsilon * shares.activity, purse=purse)
+        rest -= epsilon * shares.activity
+        if keys.zones and margins_pay(activity, zones=keys.zones, epsilon=epsilon, share=shares.margins):
+            rest -= epsilon * shares.margins
+            high = _measure_margins(
+                codes,
+                cell,
+                keys=keys,
+                epsilon=epsilon * shares.margins,
+                cap=max(HIGH_CAP, 4 * activity.cap()),
+                purse=purse,
+            )
+    cap = max_trips if activity is None else activity.cap()
+    weights = integer_weights(codes, max_trips=plain_int(cap, "max_trips"))
     noise = DiscreteLaplace(sensitivity=weights.sensitivity, epsilon=rest)
     units = purse.add_noise(
         noise,
         weighted_counts(cell, weights, size=len(keys.keys)),
         keys_hash=keys.keys.sha256,
-        bounds={"max_trips": cap, "weight_scale": weights.scale},
+        bounds={"max_trips": weights.max_trips, "weight_scale": weights.scale},
         part="cells",
     )
     return FlowMeasurement(
         activity=activity,
-        cap=cap,
-        cells=units / float(WEIGHT_SCALE),
+        cap=weights.max_trips,
+        cells=units / float(weights.scale),
         units=units,
         noise=noise,
         scale=weights.scale,
         epsilon=epsilon,
         **high,
     )
+
+
+def _measure_margins(
+    codes: np.ndarray, cell: np.ndarray, *, keys: FlowKeys, epsilon: Fraction, cap: int, purse: Purse
+) -> dict[str, Any]:
+    """Origins and destinations at a higher cap; a trip is in one of each, so the sensitivity is twice the cap."""
+    weights = integer_weights(codes, max_trips=cap)
+    table = weighted_counts(cell, weights, size=len(keys.keys))
+    both = np.concatenate([_sums(keys.origin, table, keys.zones), _sums(keys.destination, table, keys.zones)])
+    noise = DiscreteLaplace(sensitivity=2 * weights.sensitivity, epsilon=epsilon)
+    drawn = purse.add_noise(noise, both, keys_hash=keys.keys.sha256, bounds={"max_trips": cap}, part="margins")
+    return {
+        "high_cap": cap,
+        "origins": drawn[: keys.zones] / float(weights.scale),
+        "destinations": drawn[keys.zones :] / float(weights.scale),
+        "margin_deviation": noise.standard_deviation / weights.scale,
+    }
 
 
 def _sums(group: np.ndarray, table: np.ndarray, size: int) -> np.ndarray:
@@ -224,7 +260,7 @@ def gravity_model(measurement: FlowMeasurement, keys: FlowKeys) -> np.ndarray:
     for group in (keys.origin, keys.destination, *keys.groups):
         members = np.bincount(group)
         sums = np.bincount(group, weights=cells)
-        if group is keys.origin or group is keys.destination:
+        if len(members) > 12:
             target = positive_sums(sums, deviation * float(members.mean()) ** 0.5)
         else:
             target = np.maximum(sums, 0.3 * deviation * members**0.5)
@@ -236,28 +272,27 @@ def gravity_model(measurement: FlowMeasurement, keys: FlowKeys) -> np.ndarray:
 def estimate_flows(measurement: FlowMeasurement, keys: FlowKeys) -> FlowEstimate:
     """Best estimate of all trips a cell from what was paid for.
 
+    With a declared cap nothing is known beyond it: the estimate is then of the capped flow and its total.
+
     Privacy
     -------
     Post-processing; spends nothing and may be repeated.
     """
     model = gravity_model(measurement, keys)
     capped, variance = posterior_cells(measurement.cells, model, noise=measurement.cell_noise, reverse=keys.reverse)
-    trips = capped
+    trips, total = capped, float(measurement.cells.sum())
     if measurement.origins is not None and measurement.destinations is not None:
         trips = _to_high_margins(trips, measurement, keys)
-        high_cap = measurement.high_cap or measurement.cap
-        inside = (measurement.origins.sum() + measurement.destinations.sum()) / 2
-        total = inside + measurement.activity.beyond(high_cap)
-    else:
-        total = float(measurement.cells.sum()) + measurement.activity.beyond(measurement.cap)
-    total = max(float(total), 1.0)
-    capped_total = min(max(float(measurement.cells.sum()), 1.0), total)
+        total = float(measurement.origins.sum() + measurement.destinations.sum()) / 2
+    if measurement.activity is not None:
+        total += measurement.activity.beyond(measurement.high_cap or measurement.cap)
+    total = max(total, 1.0)
     return FlowEstimate(
-        trips=trips * total / max(trips.sum(), 1e-300),
+        trips=trips * total / max(float(trips.sum()), 1e-300),
         capped=capped,
         capped_variance=variance,
         total=total,
-        capped_total=capped_total,
+        capped_total=min(max(float(measurement.cells.sum()), 1.0), total),
     )
 
 

@@ -76,6 +76,8 @@ class Band:
 def total_deviation(measurement: FlowMeasurement) -> float:
     """Standard deviation of the estimated total: noise of the read bins, and the tail's level."""
     activity = measurement.activity
+    if activity is None:
+        return 0.0
     cap = measurement.high_cap or measurement.cap
     sizes = np.maximum(1.5 * 2.0 ** np.arange(READ_TO) - cap, 0)
     noise = activity.standard_deviation * float(np.sqrt((sizes[:5] ** 2).sum()))
@@ -97,7 +99,13 @@ def all_trips_band(measurement: FlowMeasurement, estimate: FlowEstimate, *, conf
     ratio = trips / capped
     uneven = UNEVEN if measurement.high_cap is None else UNEVEN_WITH_MARGINS
     beyond = np.maximum(trips - capped, 0)
-    idiosyncratic = CONCENTRATION * trips / estimate.total * measurement.activity.heavy_square(measurement.cap)
+    if measurement.activity is None:
+        raise SchemaError(
+            "a band for all trips needs the paid activity histogram; a declared cap tells nothing of trips beyond it.",
+            hint="leave max_trips out, or use the noise interval of the capped flow.",
+        )
+    heavy = measurement.activity.heavy_square(measurement.cap)
+    idiosyncratic = CONCENTRATION * trips / estimate.total * heavy
     relative = total_deviation(measurement) / estimate.total
     variance = ratio**2 * estimate.capped_variance + idiosyncratic + (uneven * beyond) ** 2 + (relative * trips) ** 2
     safe = np.maximum(trips, 1e-9)

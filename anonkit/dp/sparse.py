@@ -16,15 +16,15 @@ from fractions import Fraction
 import numpy as np
 
 from anonkit.base.errors import SchemaError
-from anonkit.dp.activity import Activity, activity_bins
-from anonkit.dp.bounding import WEIGHT_SCALE, integer_weights, trips_of
+from anonkit.dp.activity import Activity
+from anonkit.dp.bounding import WEIGHT_SCALE, integer_weights
 from anonkit.dp.charge import Purse
 from anonkit.dp.gravity import distance_bands, positive_sums, rake
 from anonkit.dp.mechanisms import DiscreteLaplace
 from anonkit.dp.postprocess import NoiseShape, posterior_cells
 from anonkit.dp.public import PublicZones, plain_int, require
 
-ACTIVITY, ENDS, BANDS = Fraction(12, 100), Fraction(11, 100), Fraction(6, 100)
+ENDS, BANDS = Fraction(11, 100), Fraction(6, 100)
 FINE_ENOUGH = 0.5
 LARGEST_CAP = 2  # sparse tables lose more by noise than by the cap
 
@@ -99,9 +99,17 @@ class SparseEstimate:
 
 
 def measure_sparse(
-    codes: np.ndarray, start: np.ndarray, end: np.ndarray, *, keys: BlockKeys, epsilon: Fraction, purse: Purse
+    codes: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    *,
+    keys: BlockKeys,
+    epsilon: Fraction,
+    purse: Purse,
+    activity: Activity,
+    paid: Fraction,
 ) -> SparseMeasurement:
-    """Draw activity, origins, destinations, block pairs and distance bands.
+    """Draw origins, destinations, block pairs and distance bands, beside the activity that was drawn before.
 
     Parameters
     ----------
@@ -109,10 +117,11 @@ def measure_sparse(
     start, end : index of the zone, −1 outside; trips with an end outside are left out before bounding.
     epsilon : cost of all five tables together.
     purse : pays before anything is drawn.
+    activity : the paid histogram (``flows.draw_activity``), and ``paid``, what it cost of ``epsilon``.
 
     Privacy
     -------
-    ``epsilon``-DP for one person with any number of trips: each table changes by at most T in sum.
+    ``epsilon``-DP for one person with any number of trips, the histogram included: each table changes by at most T in sum.
 
     Sources
     -------
@@ -120,15 +129,6 @@ def measure_sparse(
     """
     inside = (codes >= 0) & (start >= 0) & (end >= 0)
     codes, start, end = codes[inside], start[inside], end[inside]
-    histogram = DiscreteLaplace(sensitivity=1, epsilon=epsilon * ACTIVITY)
-    noisy = purse.add_noise(
-        histogram,
-        activity_bins(trips_of(codes)),
-        keys_hash="log2-activity-bins",
-        bounds={"bins_a_person": 1},
-        part="activity",
-    )
-    activity = Activity(noisy=noisy, standard_deviation=histogram.standard_deviation)
     cap = min(activity.cap(), LARGEST_CAP)
     weights = integer_weights(codes, max_trips=cap)
     pair = start * len(keys.zones) + end
@@ -136,7 +136,7 @@ def measure_sparse(
         "origins": (start, len(keys.zones), ENDS),
         "destinations": (end, len(keys.zones), ENDS),
         "bands": (keys.band[pair], int(keys.band.max()) + 1, BANDS),
-        "blocks": (keys.pair[pair], keys.blocks**2, 1 - ACTIVITY - 2 * ENDS - BANDS),
+        "blocks": (keys.pair[pair], keys.blocks**2, 1 - paid / epsilon - 2 * ENDS - BANDS),
     }
     drawn, noises = {}, {}
     for name, (group, size, share) in groups.items():

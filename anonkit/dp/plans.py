@@ -1,0 +1,176 @@
+"""Planning without the data: what a product costs and what error to expect, before anything is drawn.
+
+What: a frozen plan with the scale of each paid part and a table of the error for a cell of n trips of typical persons.
+Why: epsilon is a promise to people and must be chosen before results are seen; an analyst who draws to find out has
+spent it. Source: variances of the mechanisms in ``mechanisms``; nothing is read. What it does not protect against: the
+expected error is that of the signed noisy cell; the estimate is usually better, and the bounding bias of heavy riders is
+known only after the paid histogram.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anonkit.base.errors import SchemaError
+from anonkit.dp.bounding import WEIGHT_SCALE
+from anonkit.dp.columns import public_zones
+from anonkit.dp.flows import Shares
+from anonkit.dp.mechanisms import DiscreteLaplace, exact
+from anonkit.dp.public import PublicKeys, PublicSteps, PublicZones, plain_int, require
+from anonkit.dp.quantiles import GATE_SHARE
+from anonkit.dp.tables import profile_keys
+from anonkit.geo.grid import Grid
+
+PRODUCTS = ("flows", "volumes", "profile", "lengths", "persons", "quantiles", "hot_spots")
+TYPICAL_CAP = 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """A product with its public parameters; ``fit`` of the releasers and ``dp.flows`` take it as it is."""
+
+    product: str
+    epsilon: Fraction
+    keys: PublicKeys | None = field(repr=False)
+    zones: PublicZones | None = field(repr=False)
+    max_trips: int | None
+    """Declared cap, or None: bought with a share of epsilon, and planned as 3 here."""
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def cap(self) -> int:
+        """Cap that is reckoned with."""
+        return self.max_trips or TYPICAL_CAP
+
+    def parts(self) -> pd.DataFrame:
+        """One row a paid part: epsilon, and the noise's standard deviation and 95 % half-width in trips (or persons)."""
+        rows = [
+            {
+                "part": name,
+                "epsilon": float(noise.epsilon),
+                "noise_deviation": noise.standard_deviation / unit,
+                "half_width_95": noise.half_width(0.95) / unit,
+            }
+            for name, noise, unit in self._noises()
+        ]
+        if self.product in ("quantiles", "hot_spots"):
+            rest = self.epsilon - sum((noise.epsilon for _, noise, _ in self._noises()), Fraction(0))
+            rows.append({"part": "choice", "epsilon": float(rest), "noise_deviation": np.nan, "half_width_95": np.nan})
+        return pd.DataFrame(rows)
+
+    def expected_error(self, trips: tuple[int, ...] = (0, 10, 30, 100, 300, 1000)) -> pd.DataFrame:
+        """Error of the signed value of a cell of n trips, all of typical persons (within the cap)."""
+        noises = self._noises()
+        if not noises:
+            raise SchemaError(f"{self.product} publishes no counts.", hint="see plan.parts()")
+        _, noise, unit = noises[-1]
+        deviation = noise.standard_deviation / unit
+        return pd.DataFrame(
+            {
+                "trips": trips,
+                "deviation": deviation,
+                "half_width_95": noise.half_width(0.95) / unit,
+                "relative": [deviation / n if n else np.inf for n in trips],
+            }
+        )
+
+    def cost_of(self, releases: int) -> float:
+        """Epsilon of so many equal releases of the same people and period, by basic composition."""
+        return float(self.epsilon * plain_int(releases, "releases"))
+
+    def _noises(self) -> list[tuple[str, DiscreteLaplace, float]]:
+        if self.product == "persons":
+            return [("persons", DiscreteLaplace(sensitivity=1, epsilon=self.epsilon), 1.0)]
+        if self.product == "hot_spots":
+            return []
+        if self.product == "quantiles":
+            gate = DiscreteLaplace(sensitivity=self.options["max_keys"], epsilon=self.epsilon * GATE_SHARE)
+            return [("gate", gate, 1.0)]
+        noises, rest = [], self.epsilon
+        if self.max_trips is None:
+            share = self.epsilon * Shares().activity
+            noises.append(("activity", DiscreteLaplace(sensitivity=1, epsilon=share), 1.0))
+            rest -= share
+        cells = DiscreteLaplace(sensitivity=WEIGHT_SCALE * self.cap, epsilon=rest)
+        return [*noises, ("cells", cells, float(WEIGHT_SCALE))]
+
+    def __str__(self) -> str:
+        keys = f"{len(self.keys):,} keys" if self.keys is not None else "no keys"
+        return f"{self.product}: epsilon {float(self.epsilon)}, {keys}, cap {self.max_trips or 'bought'}"
+
+
+def plan(
+    product: str,
+    *,
+    epsilon: float | str | Fraction,
+    keys: PublicKeys | None = None,
+    zones: PublicZones | Grid | None = None,
+    steps: PublicSteps | None = None,
+    profile: str | None = None,
+    max_trips: int | None = None,
+    max_keys: int | None = None,
+    min_persons: int | None = None,
+    percents: tuple[int, ...] = (25, 50, 75),
+    top: int | None = None,
+) -> Plan:
+    """Plan a product: check its public inputs and show its cost and expected error, without any data.
+
+    Parameters
+    ----------
+    product : one of flows, volumes, profile, lengths, persons, quantiles, hot_spots.
+    epsilon : what the product costs each person (or person and period), whatever is drawn inside.
+    keys : public keys; for flows they follow from ``zones``.
+    zones : public zones or an ``ak.Grid`` with an area.
+    steps : public bounds and step (lengths, quantiles). profile : "day" or "week".
+    max_trips : declared cap, or None to buy it. max_keys, min_persons, percents : quantiles. top : hot_spots.
+
+    Returns
+    -------
+    Plan.
+
+    Privacy
+    -------
+    Reads no trips and spends nothing. Raw arrays as keys raise ``PrivacyLeakError``.
+
+    Sources
+    -------
+    Variances of the discrete Laplace; see ``mechanisms``.
+
+    Examples
+    --------
+    >>> whole = plan("persons", epsilon=0.5)
+    >>> round(float(whole.expected_error((1000,))["deviation"][0]), 2)
+    2.8
+    """
+    if product not in PRODUCTS:
+        raise SchemaError(f"product {product!r} is not known.", hint=f"one of {PRODUCTS}")
+    places = public_zones(zones)
+    if keys is not None:
+        require(keys, PublicKeys, "keys")
+    if product == "flows" and keys is None and places is not None:
+        keys = places.pairs()
+    if product == "profile":
+        keys = profile_keys(profile or "")
+    if product in ("lengths", "quantiles"):
+        require(steps, PublicSteps, "steps")
+    if product == "lengths" and steps is not None:
+        grid = np.arange(len(steps.grid())).reshape(-1, 1)
+        keys = PublicKeys.declared(grid, columns=("step",), source=steps.source)
+    if keys is None and product != "persons":
+        raise SchemaError(f"{product} needs public keys.", hint="keys=PublicKeys.from_file(…) or zones=ak.Grid(…)")
+    if max_trips is not None:
+        plain_int(max_trips, "max_trips")
+    options: dict[str, Any] = {"steps": steps, "profile": profile, "percents": percents}
+    for name, value, user in (
+        ("max_keys", max_keys, "quantiles"),
+        ("min_persons", min_persons, "quantiles"),
+        ("top", top, "hot_spots"),
+    ):
+        if product == user:
+            options[name] = plain_int(value, name)
+    return Plan(product=product, epsilon=exact(epsilon), keys=keys, zones=places, max_trips=max_trips, options=options)
