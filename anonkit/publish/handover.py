@@ -35,15 +35,15 @@ class Handover:
     """
 
     def __init__(self, out: Path, inside: Path | None = None) -> None:
-        self.out = out.absolute()
-        self.inside = (inside or out.with_name(out.name + ".inside")).absolute()
+        self.out = out.parent.resolve() / out.name if out.name not in ("", "..") else out.resolve()
+        self.inside = (inside if inside is not None else self.out.with_name(self.out.name + ".inside")).resolve()
         self._lock: IO[str] | None = None
         self.staging: Path | None = None
 
     def __enter__(self) -> Handover:
         if self.inside == self.out or self.out in self.inside.parents or self.inside in self.out.parents:
             raise RecipeError("the inside folder and the bundle lie in one another", hint="give --inside another place")
-        if self.out.exists():
+        if os.path.lexists(self.out):
             raise RecipeError(
                 f"{self.out.name} exists already; a release is never overwritten",
                 hint="give --out a new folder, or remove the old one first",
@@ -60,6 +60,8 @@ class Handover:
             ) from None
         for stale in (*self.out.parent.glob(f".{self.out.name}.partial-*"), *self.inside.glob(".anonkit-*")):
             shutil.rmtree(stale, ignore_errors=True)
+        for half in self.inside.glob(".*.partial"):
+            half.unlink(missing_ok=True)
         self.staging = Path(tempfile.mkdtemp(prefix=f".{self.out.name}.partial-", dir=self.out.parent))
         return self
 
