@@ -1,0 +1,211 @@
+"""Map matching: driven links are found again, and what is not there is not invented."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from anonkit.base.errors import SchemaError
+from anonkit.geo.matching import Matched, Matcher, MatchSettings
+from anonkit.geo.networks import Network, Plane, network_from_streets
+from anonkit.geo.networks_cells import network_from_cells, square_cells
+from anonkit.geo.networks_read import read_network
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+REAL = Path(os.environ.get("ANONKIT_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
+real = pytest.mark.skipif(not REAL.exists(), reason="needs the real datasets (ANONKIT_REAL_DATA)")
+
+
+def town(width: int = 6, height: int = 6) -> Network:
+    """Streets in a square pattern, 200 m apart."""
+    x, y, pairs = square_cells(width=width, height=height, cell_m=200)
+    return network_from_cells(centre_x=x, centre_y=y, neighbours=pairs, speed_kmh=36, plane=Plane())
+
+
+TOWN = town()
+MATCHER = Matcher.of(TOWN)
+
+
+def walk(seed: int, *, links: int, step_m: float, noise_m: float) -> tuple[list[int], np.ndarray]:
+    """A random drive without turning back, and its fixes; it starts and ends half-way along a link."""
+    rng = np.random.default_rng(seed)
+    path = [int(rng.integers(TOWN.links))]
+    while len(path) < links:
+        at = TOWN.link_end[path[-1]]
+        onward = [i for i in np.flatnonzero(TOWN.link_start == at) if i != TOWN.twin[path[-1]] and i not in path]
+        if not onward:
+            break
+        path.append(int(rng.choice(onward)))
+    corner = np.array([[TOWN.node_x[n], TOWN.node_y[n]] for n in [TOWN.link_start[path[0]], *TOWN.link_end[path]]])
+    total = 200.0 * len(path)
+    at = np.arange(100.0, total - 99.0, step_m)
+    at = np.unique(np.r_[at, total - 100.0])
+    place = np.minimum((at // 200).astype(int), len(path) - 1)
+    share = ((at - 200 * place) / 200)[:, None]
+    return path, corner[place] * (1 - share) + corner[place + 1] * share + rng.normal(0, noise_m, (len(at), 2))
+
+
+def match(points: np.ndarray, matcher: Matcher = MATCHER, every_s: int = 5) -> Matched:
+    return matcher.match([0, len(points)], np.arange(len(points)) * every_s, points[:, 0], points[:, 1])
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), step=st.sampled_from([20.0, 50.0, 90.0]))
+def test_a_clean_drive_is_found_link_by_link(seed: int, step: float) -> None:
+    path, points = walk(seed, links=9, step_m=step, noise_m=0.0)
+    found = match(points).walks
+    assert found.link.tolist() == path
+    assert (found.piece == 0).all()
+    # what is driven is the whole but half of the first and half of the last link
+    assert found.length_m()[0] == pytest.approx(200.0 * len(path) - 200.0, abs=0.5)
+
+
+def test_noisy_drives_are_found_where_the_nearest_street_is_not() -> None:
+    """Mutation twin: emission alone (the nearest link of each fix) claims side streets that nobody drove."""
+    wrong_nearest = wrong_hmm = 0
+    for seed in range(30):
+        path, points = walk(seed, links=9, step_m=50, noise_m=12.0)
+        found = match(points)
+        streets = set(TOWN.street[path].tolist())
+        middle = slice(2, -2)  # the ends of a drive are ambiguous, and cut off later
+        wrong_hmm += len(set(TOWN.street[found.fix_link[middle]].tolist()) - streets)
+        lines = np.array([_nearest(point) for point in points[middle]])
+        wrong_nearest += len(set(TOWN.street[lines].tolist()) - streets)
+    assert wrong_hmm == 0
+    assert wrong_nearest > 5
+
+
+def _nearest(point: np.ndarray) -> int:
+    a = np.column_stack([TOWN.node_x[TOWN.link_start], TOWN.node_y[TOWN.link_start]])
+    b = np.column_stack([TOWN.node_x[TOWN.link_end], TOWN.node_y[TOWN.link_end]])
+    share = np.clip(((point - a) * (b - a)).sum(1) / ((b - a) ** 2).sum(1), 0, 1)[:, None]
+    return int(np.argmin(np.hypot(*(point - a - share * (b - a)).T)))
+
+
+def test_the_route_table_changes_speed_and_no_result() -> None:
+    slow = Matcher.of(TOWN, table_m=0.0)
+    for seed in range(12):
+        _, points = walk(seed, links=8, step_m=190, noise_m=10)
+        fast_walk, slow_walk = match(points).walks, match(points, slow).walks
+        assert fast_walk.link.tolist() == slow_walk.link.tolist()
+        np.testing.assert_allclose(fast_walk.exit_s, slow_walk.exit_s, atol=1e-3)
+
+
+def test_threads_and_batches_change_no_result() -> None:
+    drives = [walk(seed, links=7, step_m=60, noise_m=8)[1] for seed in range(260)]
+    offsets = np.r_[0, np.cumsum([len(points) for points in drives])]
+    points = np.vstack(drives)
+    clock = np.concatenate([np.arange(len(drive)) * 5 for drive in drives])
+    both = [Matcher.of(TOWN, threads=threads).match(offsets, clock, points[:, 0], points[:, 1]) for threads in (1, 2)]
+    np.testing.assert_array_equal(both[0].walks.link, both[1].walks.link)
+    np.testing.assert_array_equal(both[0].certainty, both[1].certainty)
+    alone = match(drives[137])
+    mine = both[0].walks.link[slice(*both[0].walks.offsets()[137:139])]
+    assert alone.walks.link.tolist() == mine.tolist()
+
+
+def test_one_outlier_is_skipped_and_counted() -> None:
+    path, points = walk(3, links=8, step_m=50, noise_m=0)
+    middle = len(points) // 2
+    points[middle] += [450.0, 330.0]
+    found = match(points)
+    assert found.walks.link.tolist() == path
+    assert found.fix_link[middle] == -1
+    assert found.accounting()["outlier"] + found.accounting()["too far from any street"] == 1
+
+
+def test_a_gap_makes_pieces_and_no_route_is_invented() -> None:
+    _, points = walk(5, links=9, step_m=50, noise_m=0)
+    clock = np.arange(len(points)) * 5
+    clock[len(points) // 2 :] += 3600
+    found = MATCHER.match([0, len(points)], clock, points[:, 0], points[:, 1]).walks
+    assert found.piece.max() == 1
+    # without the gap the two pieces would be joined by the links between them
+    assert found.length_m()[0] < match(points).walks.length_m()[0]
+
+
+def test_one_way_streets_are_not_driven_against_the_sign() -> None:
+    one_way = network_from_streets(
+        shape_x=[0, 500], shape_y=[0, 0], shape_count=[2], node_start=[1], node_end=[2], forward=[True],
+        backward=[False], speed_kmh=[30], street_class=["a"], plane=Plane(),
+    )  # fmt: skip
+    against = np.column_stack([np.arange(480.0, 20.0, -60.0), np.zeros(8)])
+    along = against[::-1]
+    assert len(match(along, Matcher.of(one_way)).walks.link) == 1
+    assert len(match(against, Matcher.of(one_way)).walks.link) == 0
+
+
+def test_fixes_at_rest_and_lost_fixes_are_accounted_for() -> None:
+    _, points = walk(8, links=6, step_m=50, noise_m=0)
+    points = np.vstack([points[:4], np.repeat(points[4:5], 10, axis=0), points[4:], [[np.nan, np.nan]], [[9e5, 9e5]]])
+    found = match(points)
+    told = found.accounting()
+    assert sum(told.values()) == len(points)
+    assert told["at rest beside a matched fix"] == 10
+    assert told["too far from any street"] == 2
+    assert found.unmatched_share == pytest.approx(2 / len(points))
+
+
+def test_times_on_links_add_up_and_never_run_backwards() -> None:
+    _, points = walk(11, links=9, step_m=45, noise_m=9)
+    found = match(points).walks
+    assert (np.diff(found.enter_s) >= 0).all()
+    np.testing.assert_allclose(found.exit_s[:-1], found.enter_s[1:])
+    assert found.enter_s[0] == 0
+    assert found.exit_s[-1] == (len(points) - 1) * 5
+
+
+def test_certainty_falls_when_the_noise_grows() -> None:
+    def mean(noise_m: float) -> float:
+        drives = [walk(seed, links=8, step_m=60, noise_m=noise_m)[1] for seed in range(20)]
+        return float(np.mean([match(points).certainty[0] for points in drives]))
+
+    assert 0.9 < mean(3.0) <= 1.0
+    assert mean(25.0) < mean(3.0) - 0.02
+
+
+@pytest.mark.parametrize("points", [np.zeros((0, 2)), np.array([[100.0, 100.0]]), np.full((5, 2), np.nan)])
+def test_a_trip_without_two_places_has_no_walk(points: np.ndarray) -> None:
+    found = match(points)
+    assert len(found.walks.link) == 0
+    assert found.certainty.tolist() == [0.0]
+
+
+def test_wrong_input_is_refused() -> None:
+    with pytest.raises(SchemaError, match="Time runs backwards at 1 fixes"):
+        MATCHER.match([0, 3], [0, 10, 5], [100, 150, 200], [100, 100, 100])
+    with pytest.raises(SchemaError, match="Fixes disagree in number"):
+        MATCHER.match([0, 3], [0, 10, 20], [100, 150], [100, 100])
+    # the clock may start again with each trip
+    MATCHER.match([0, 2, 4], [100, 200, 0, 50], [100.0, 200, 100, 200], [100.0] * 4)
+
+
+def test_walks_and_matches_print_no_coordinates() -> None:
+    found = match(walk(2, links=5, step_m=50, noise_m=0)[1])
+    assert repr(found) == "Matched(1 trips, 0.0% of fixes unmatched; raw, inside only)"
+    assert "raw, inside only" in repr(found.walks)
+
+
+@pytest.mark.real
+@real
+@pytest.mark.parametrize(("seconds", "least"), [(5, 0.999), (15, 0.998), (30, 0.997), (60, 0.985)])
+def test_oldenburg_links_are_recovered(seconds: int, least: float) -> None:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("routes", Path(__file__).parents[2] / "benchmarks" / "routes.py")
+    assert spec is not None
+    assert spec.loader is not None
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    network = read_network(REAL / "oldenburg" / "oldenburgGen_edge.txt")
+    case = bench.drive(network, trips=120, seconds=seconds, noise_m=10.0, seed=77)
+    walks = Matcher.of(network, settings=MatchSettings(noise_m=10.0)).match(
+        case["offsets"], case["time"], case["xy"][:, 0], case["xy"][:, 1]
+    ).walks  # fmt: skip
+    found = [part.tolist() for part in np.split(walks.link, walks.offsets()[1:-1])]
+    recall, precision = bench.recovered(case["truth"], found, network.length_m)
+    assert recall >= least
+    assert precision >= 0.96
