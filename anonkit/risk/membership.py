@@ -75,7 +75,7 @@ def most_outlying(contributions: sparse.csr_array, *, persons: int) -> Ints:
     return np.argsort(mean, kind="stable")[:persons]
 
 
-def membership(
+def membership_risk(
     contributions: sparse.csr_array,
     release: Release,
     *,

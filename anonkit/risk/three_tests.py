@@ -22,7 +22,7 @@ Codes = NDArray[np.integer]
 
 ANSWERS = {
     "records": ("singling_out", "linkability", "inference"),
-    "aggregates": ("membership", "differencing_risk", "destination_inference"),
+    "aggregates": ("membership_risk", "differencing_risk", "destination_inference"),
     "synthetic": ("singling_out", "linkability", "inference"),
 }
 """Which attack answers which of the three tests for each kind of product."""

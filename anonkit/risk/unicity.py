@@ -35,7 +35,7 @@ class SurfacePoint:
     """One a number of known points, ascending."""
 
 
-def unicity(
+def unicity_risk(
     person: NDArray[np.integer],
     item: NDArray[np.integer],
     *,
@@ -74,7 +74,7 @@ def unicity(
     --------
     Both persons were at 1; only person 0 at 2.
 
-    >>> found = unicity(np.array([0, 0, 1]), np.array([1, 2, 1]), known=(2,), persons=9, seed=1)
+    >>> found = unicity_risk(np.array([0, 0, 1]), np.array([1, 2, 1]), known=(2,), persons=9, seed=1)
     >>> found[0].value, found[0].persons
     (0.5, 2)
     """
@@ -103,11 +103,11 @@ def unicity_surface(
 
     Privacy
     -------
-    As `unicity`.
+    As `unicity_risk`.
 
     Sources
     -------
-    As `unicity`.
+    As `unicity_risk`.
     """
     return tuple(
         SurfacePoint(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from anonkit.base.errors import SchemaError
-from anonkit.risk.membership import Release, Worlds, auc_limit, heaviest, membership, most_outlying
+from anonkit.risk.membership import Release, Worlds, auc_limit, heaviest, membership_risk, most_outlying
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -65,7 +65,7 @@ def test_targets_are_the_heaviest_and_the_most_outlying() -> None:
 
 @pytest.mark.parametrize("knowledge", ["others", "group", "none"])
 def test_heavy_and_outlying_people_are_found_in_exact_counts(knowledge: str) -> None:
-    for figure in membership(
+    for figure in membership_risk(
         population(), exact, targets=np.array([0, 1]), knowledge=knowledge, seed=1,  # type: ignore[arg-type]
         worlds=Worlds(train=300, test=500), attackers=("threshold", "logistic"),
     ):  # fmt: skip
@@ -74,7 +74,7 @@ def test_heavy_and_outlying_people_are_found_in_exact_counts(knowledge: str) -> 
 
 
 def test_r35_thresholds_of_k_do_not_stop_membership_of_heavy_people() -> None:
-    figure = membership(
+    figure = membership_risk(
         population(),
         thresholded(5),
         targets=np.array([0]),
@@ -90,7 +90,9 @@ def test_r36_noise_keeps_every_attacker_under_the_bound_of_epsilon() -> None:
     table = bounded(population())
     # The heaviest of the raw table; the outlying one is in the next test.
     targets = heaviest(population(), persons=2)
-    for figure in membership(table, noisy(MAX_TRIPS / EPSILON), targets=targets, knowledge="group", seed=3, worlds=FEW):
+    for figure in membership_risk(
+        table, noisy(MAX_TRIPS / EPSILON), targets=targets, knowledge="group", seed=3, worlds=FEW
+    ):
         assert figure.half_width <= 0.02
         assert figure.high <= auc_limit(EPSILON)
 
@@ -100,7 +102,7 @@ def test_r36_knowing_everybody_else_the_bound_is_nearly_reached_and_never_crosse
     # r = e^-1/2 the AUC is P(D < 2) + P(D = 2) / 2, D the difference of two discrete Laplace draws: .7260.
     # The bound is .7311, so the interval must be narrower than .0045: 60,000 worlds.
     table = bounded(population())
-    figure = membership(
+    figure = membership_risk(
         table, noisy(MAX_TRIPS / EPSILON), targets=most_outlying(table, persons=1), knowledge="others", seed=4,
         worlds=Worlds(train=2000, test=60_000), attackers=("threshold",),
     )[0]  # fmt: skip
@@ -111,7 +113,7 @@ def test_r36_knowing_everybody_else_the_bound_is_nearly_reached_and_never_crosse
 
 
 def test_r36_twin_trips_that_are_not_bounded_cross_the_bound() -> None:
-    figure = membership(
+    figure = membership_risk(
         population(), noisy(MAX_TRIPS / EPSILON), targets=np.array([0]), knowledge="others", seed=5, worlds=FEW,
         attackers=("threshold",),
     )[0]  # fmt: skip
@@ -119,7 +121,7 @@ def test_r36_twin_trips_that_are_not_bounded_cross_the_bound() -> None:
 
 
 def test_r36_twin_half_of_the_noise_crosses_the_bound() -> None:
-    figure = membership(
+    figure = membership_risk(
         bounded(population()), noisy(MAX_TRIPS / EPSILON / 2), targets=np.array([1]), knowledge="others", seed=6,
         worlds=FEW, attackers=("threshold",),
     )[0]  # fmt: skip
@@ -127,7 +129,7 @@ def test_r36_twin_half_of_the_noise_crosses_the_bound() -> None:
 
 
 def test_people_in_no_world_are_at_a_coin() -> None:
-    figure = membership(
+    figure = membership_risk(
         population(), exact, targets=np.array([0]), knowledge="group", seed=7, worlds=Worlds(train=300, test=1000)
     )[0]
     assert figure.control_low is not None
@@ -140,7 +142,7 @@ def test_forests_find_what_no_direction_separates() -> None:
     def signed(trips: Floats, persons: Floats, rng: np.random.Generator) -> Floats:
         return (trips + 1) * rng.choice([-1.0, 1.0], trips.shape)
 
-    figure = membership(
+    figure = membership_risk(
         population(), signed, targets=np.array([1]), knowledge="others", seed=8, worlds=Worlds(train=800, test=800)
     )[0]
     assert figure.details["auc"]["forest"] > 0.9
@@ -152,4 +154,4 @@ def test_targets_must_contribute() -> None:
     table = population().tolil()
     table[5] = 0
     with pytest.raises(SchemaError, match="contribute"):
-        membership(sparse.csr_array(table), exact, targets=np.array([5]), knowledge="others", seed=1)
+        membership_risk(sparse.csr_array(table), exact, targets=np.array([5]), knowledge="others", seed=1)
