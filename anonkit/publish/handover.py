@@ -38,6 +38,7 @@ class Handover:
         self.out = out.parent.resolve() / out.name if out.name not in ("", "..") else out.resolve()
         self.inside = (inside if inside is not None else self.out.with_name(self.out.name + ".inside")).resolve()
         self._lock: IO[str] | None = None
+        self._held: int | None = None
         self.staging: Path | None = None
 
     def __enter__(self) -> Handover:
@@ -51,18 +52,21 @@ class Handover:
         self.out.parent.mkdir(parents=True, exist_ok=True)
         private_folder(self.inside)
         self._lock = (self.inside / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise RecipeError(
-                "another run is making this release", hint="wait for it, or give --out another folder"
-            ) from None
-        for stale in (*self.out.parent.glob(f".{self.out.name}.partial-*"), *self.inside.glob(".anonkit-*")):
+        self._hold(self._lock.fileno())
+        for stale in self.inside.glob(".anonkit-*"):
             shutil.rmtree(stale, ignore_errors=True)
         for half in self.inside.glob(".*.partial"):
             half.unlink(missing_ok=True)
+        for stale in self.out.parent.glob(f".{self.out.name}.partial-*"):
+            handle = os.open(stale, os.O_RDONLY)
+            try:
+                self._hold(handle)  # a living run of the same release, with another inside folder, holds its own
+                shutil.rmtree(stale, ignore_errors=True)
+            finally:
+                os.close(handle)
         self.staging = Path(tempfile.mkdtemp(prefix=f".{self.out.name}.partial-", dir=self.out.parent))
+        self._held = os.open(self.staging, os.O_RDONLY)
+        self._hold(self._held)
         return self
 
     def __exit__(
@@ -70,8 +74,24 @@ class Handover:
     ) -> None:
         if self.staging is not None:
             shutil.rmtree(self.staging, ignore_errors=True)
+        self._let_go()
+
+    def _hold(self, handle: int) -> None:
+        """Lock an open file or folder; refuse if somebody else holds it."""
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._let_go()
+            raise RecipeError(
+                "another run is making this release", hint="wait for it, or give --out another folder"
+            ) from None
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
         if self._lock is not None:
             self._lock.close()
+        self._held = self._lock = None
 
     def hand_over(self) -> None:
         """Make the staging folder the bundle, in one step."""
