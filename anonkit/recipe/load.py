@@ -40,6 +40,7 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
         raise RecipeError(
             f"{path.name}{where}: not valid YAML", hint="check indentation, colons and quotes there"
         ) from None
+    _no_key_twice(node, path)
     if not isinstance(data, dict):
         raise RecipeError(f"{path.name} holds no keys", hint="begin with release: a-name")
     try:
@@ -49,6 +50,30 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
     except AnonkitError as error:
         raise RecipeError(f"{path.name}: {error.message}", hint=error.hint) from error
     return recipe, hashlib.sha256(content).hexdigest()
+
+
+def _no_key_twice(node: yaml.Node | None, path: Path) -> None:
+    """YAML lets the last of two equal keys win in silence; a threshold must not be said twice."""
+    waiting, known = [node], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in known:
+            continue
+        known.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    continue
+                if key.value in seen:
+                    raise RecipeError(
+                        f"{path.name}, line {key.start_mark.line + 1}: the key {key.value!r} stands there a second time",
+                        hint="keep one of the two",
+                    )
+                seen.add(key.value)
+                waiting.append(value)
 
 
 def _resolved(data: dict[str, Any], folder: Path) -> dict[str, Any]:

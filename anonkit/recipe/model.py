@@ -23,7 +23,10 @@ NAME = r"^[a-z0-9][a-z0-9._-]{1,62}$"
 def _fraction(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("a share is needed, such as 1/2")
-    return Fraction(str(value)) if isinstance(value, str | int | float) else value
+    try:
+        return Fraction(str(value)) if isinstance(value, str | int | float) else value
+    except (ValueError, ZeroDivisionError):
+        raise ValueError("a share is needed, such as 1/2") from None
 
 
 Share = Annotated[Fraction, BeforeValidator(_fraction)]
