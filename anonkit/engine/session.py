@@ -70,7 +70,13 @@ class Session:
         if memory_limit is not None:
             settings["memory_limit"] = memory_limit
         for name, value in settings.items():
-            self._connection.execute(f"SET {name} = '{value}'")
+            try:
+                self._connection.execute(f"SET {name} = {_text(str(value))}")
+            except duckdb.Error:
+                self.close()
+                raise EngineError(
+                    f"the engine does not accept {name}: {value}", hint="write threads: 2 and memory_limit: 3GB"
+                ) from None
 
     def __enter__(self) -> Session:
         return self
