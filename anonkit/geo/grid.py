@@ -154,7 +154,10 @@ class Grid:
         path = Path(self.area)
         if not path.is_file():
             raise SchemaError(f"there is no area file {path.name}", hint="check the recipe's geo.area")
-        frame = gpd.read_file(path)
+        try:
+            frame = gpd.read_file(path)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise SchemaError(f"{path.name} is no readable map", hint="give GeoJSON or GeoPackage") from error
         if frame.crs is not None and frame.crs.to_epsg() != 4326:
             frame = frame.to_crs(4326)
         polygon = frame.geometry.union_all()
