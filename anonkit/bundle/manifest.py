@@ -59,7 +59,7 @@ def check_files(folder: Path) -> list[str]:
             f"{folder.name} is no released folder: {CHECKSUMS} is missing", hint="give the folder that --out named"
         )
     expected: dict[str, str] = {}
-    for line in listing.read_text(encoding="utf-8").splitlines():
+    for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
         match = LINE.match(line)
         if match is None:
             raise BundleError(f"{CHECKSUMS} has a line that is no checksum", hint="ask for the bundle again")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,11 +130,23 @@ def read_package(folder: Path) -> dict[str, Any]:
         )
     try:
         package: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        own = package["anonkit"]["format"]
-        for resource in package["resources"]:
-            safe_path(folder, resource["path"])
-    except (ValueError, KeyError, TypeError) as error:
+        own = int(package["anonkit"]["format"])
+        complete = all(isinstance(text, str) for text in _texts(package))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(f"{PACKAGE} is no description of a release", hint="ask for the bundle again") from error
+    if not complete:
+        raise BundleError(f"{PACKAGE} is no description of a release", hint="ask for the bundle again")
+    for resource in package["resources"]:
+        safe_path(folder, resource["path"])
     if own > FORMAT:
         raise BundleError(f"the bundle has format {own}, this anonkit reads {FORMAT}", hint="install a newer anonkit")
     return package
+
+
+def _texts(package: dict[str, Any]) -> Iterator[Any]:
+    """What a reader relies on: names, statement, paths, columns."""
+    yield from (package["name"], package["title"], package["anonkit"]["privacy"]["statement"])
+    for resource in package["resources"]:
+        yield from (resource["path"], resource["description"])
+        fields = resource["anonkit:fields"] if resource["path"].endswith(".parquet") else resource["schema"]["fields"]
+        yield from (column["name"] for column in fields)

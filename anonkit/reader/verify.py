@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from anonkit.base.errors import BundleError
@@ -46,13 +47,11 @@ def verify(folder: str | Path) -> Verification:
         raise BundleError("the folder holds other files than its description", hint="ask for the bundle again")
     for resource in package["resources"]:
         path = safe_path(folder, resource["path"])
-        if path.suffix == ".parquet":
-            names = pq.read_schema(path).names
-            fields = resource["anonkit:fields"]
-        else:
-            with path.open(encoding="utf-8") as file:
-                names = file.readline().rstrip("\r\n").split(",")
-            fields = resource["schema"]["fields"]
+        try:
+            names = _columns(path)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise BundleError(f"{resource['path']} cannot be read", hint="ask for the bundle again") from error
+        fields = resource["anonkit:fields"] if path.suffix == ".parquet" else resource["schema"]["fields"]
         if names != [field["name"] for field in fields]:
             raise BundleError(f"{resource['path']} has other columns than described", hint="ask for the bundle again")
     return Verification(
@@ -61,3 +60,10 @@ def verify(folder: str | Path) -> Verification:
         tables=len(package["resources"]),
         statement=package["anonkit"]["privacy"]["statement"],
     )
+
+
+def _columns(path: Path) -> list[str]:
+    if path.suffix == ".parquet":
+        return list(pq.read_schema(path).names)
+    with path.open(encoding="utf-8") as file:
+        return file.readline().rstrip("\r\n").split(",")
