@@ -28,9 +28,8 @@ def thin_rows(frame: nw.LazyFrame[Any], by: list[str], *, unit: str, max_rows: i
     """
     if max_rows < 1:
         raise RecipeError(f"max_rows is {max_rows}", hint="keep at least one row a person and class")
-    order = nw.col("trip").cum_count().over(*by, unit, order_by="trip")
-    return (
-        frame.with_columns(order.alias("_rank"))
-        .filter((nw.col("_rank") <= max_rows) | nw.col(unit).is_null())
-        .drop("_rank")
-    )
+    counts = frame.filter(~nw.col(unit).is_null()).group_by([*by, unit]).agg(nw.len().alias("_n"))
+    heavy = frame.join(counts.filter(nw.col("_n") > max_rows), on=[*by, unit], how="semi")
+    order = nw.col("trip").cum_count().over(*by, unit, order_by="trip").alias("_rank")
+    beyond = heavy.select("trip", order, *by, unit).filter(nw.col("_rank") > max_rows)
+    return frame.join(beyond, on=["trip", unit], how="anti")

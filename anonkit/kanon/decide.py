@@ -25,7 +25,8 @@ from anonkit.engine import Session
 from anonkit.geo import Tessellation, TimeBins
 from anonkit.kanon.products import Kind, Part, Product, Step, check_chain
 
-PUBLISHED, UNTOLD, NOTHING = "_published", "_untold", -1
+NOTHING = -1
+"""Of a row that a part does not tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,9 @@ class Decision:
 
     step: Step
     classes: nw.LazyFrame[Any]
-    """All classes: keys, ``rows, persons, top_rows, record, rest_…`` and ``_published``. Inside only."""
+    """All classes: keys, ``rows, persons, top_rows, record, rest_…``. Inside only."""
+    published: nw.LazyFrame[Any]
+    """Those of them that are published."""
     suppressed_beside: int
     """Bins in which a class that holds the thresholds fell to protect the rest."""
     suppressed_alike: int
@@ -44,11 +47,6 @@ class Decision:
     def part(self) -> Part:
         """The part that this decides."""
         return self.step.part
-
-    @property
-    def published(self) -> nw.LazyFrame[Any]:
-        """Keys and counts of the classes that are published."""
-        return self.classes.filter(nw.col(PUBLISHED)).drop(PUBLISHED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +131,7 @@ def decide_products(
             rows = rows.with_columns(nw.col("_open").alias(step.part.open))
         decision, rows = _decide(rows, step, setting)
         decided.append(decision)
-    told = [part.told for part in parts]
     names = [name for name in rows.collect_schema().names() if not name.startswith("_open")]
-    assert set(told) <= set(names)
     return Decisions(steps=tuple(decided), rows=rows.select(*names), thinned=thinned)
 
 
@@ -165,32 +161,37 @@ def _decide(rows: nw.LazyFrame[Any], step: Step, setting: _Setting) -> tuple[Dec
         rest=part.open,
         record="record" if "record" in rows.collect_schema().names() else None,
     )
-    counted = counted.with_columns(is_safe(protection, rest=True).alias(PUBLISHED))
     name = f"{part.told}-{step.number}"
     classes = session.checkpoint(counted, f"classes{name}")
-    classes, alike = _less_alike(classes, step, setting)
-    marked = _mark(keyed, classes, step, session)
+    published = session.checkpoint(classes.filter(is_safe(protection, rest=True)), f"published{name}")
+    published, alike = _less_alike(classes, published, step, setting)
+    marked = _mark(keyed, published, step, session)
     victims = _bins_with_small_rest(marked, step, protection, session)
     if victims:
-        classes = session.checkpoint(_less_victims(classes, step, victims, session), f"classes{name}")
-        marked = _mark(keyed, classes, step, session)
+        published = session.checkpoint(_less_victims(published, step, victims, session), f"published{name}")
+        marked = _mark(keyed, published, step, session)
     names = dict(zip(step.keys, part.product.keys, strict=True))
     decision = Decision(
-        step=step, classes=classes.rename(names), suppressed_beside=len(victims), suppressed_alike=alike
+        step=step,
+        classes=classes.rename(names),
+        published=published.rename(names),
+        suppressed_beside=len(victims),
+        suppressed_alike=alike,
     )
     hit = nw.col("_hit")
     told = nw.when(hit).then(nw.lit(step.number, dtype=nw.Int64)).otherwise(nw.col(part.told))
     marked = marked.with_columns(told.alias(part.told), (nw.col(part.open) & ~hit).alias(part.open))
-    return decision, marked.drop("_hit", *step.keys)
+    return decision, marked.drop("_hit", step.bin_key)
 
 
-def _mark(keyed: nw.LazyFrame[Any], classes: nw.LazyFrame[Any], step: Step, session: Session) -> nw.LazyFrame[Any]:
-    """Rows with ``_hit``: their class is published at this step."""
-    hits = classes.filter(nw.col(PUBLISHED)).select(*step.keys, nw.lit(True).alias("_hit"))
+def _mark(keyed: nw.LazyFrame[Any], published: nw.LazyFrame[Any], step: Step, session: Session) -> nw.LazyFrame[Any]:
+    """Rows with the step's time bin and ``_hit``: their class is published at this step."""
+    hits = published.select(*step.keys, nw.lit(True).alias("_hit"))
     hit = nw.col("_hit").fill_null(False)
     if step.number:
         hit = hit & (nw.col(step.part.told) == NOTHING)
     joined = keyed.join(hits, on=step.keys, how="left").with_columns(hit.alias("_hit"))
+    joined = joined.drop(*(key for key in step.keys if key != step.bin_key))
     return session.checkpoint(joined, f"marked{step.part.told}-{step.number}")
 
 
@@ -209,44 +210,51 @@ def _bins_with_small_rest(marked: nw.LazyFrame[Any], step: Step, protection: Pro
     return sorted(bins)
 
 
-def _less_victims(classes: nw.LazyFrame[Any], step: Step, bins: list[int], session: Session) -> nw.LazyFrame[Any]:
+def _less_victims(published: nw.LazyFrame[Any], step: Step, bins: list[int], session: Session) -> nw.LazyFrame[Any]:
     """Suppress the smallest published class that adds to the rest of each of these bins."""
     keys, key = ", ".join(f'"{name}"' for name in step.keys), step.bin_key
     listed = ", ".join(str(number) for number in bins)
     return session.frame(
-        f"SELECT * REPLACE (({PUBLISHED} AND NOT ({key} IN ({listed}) AND rest_rows > 0 AND row_number() OVER "
-        f"(PARTITION BY {key}, {PUBLISHED} AND rest_rows > 0 ORDER BY rows, {keys}) = 1)) AS {PUBLISHED}) FROM {{classes}}",
-        classes=classes,
+        f"SELECT * FROM {{published}} QUALIFY NOT ({key} IN ({listed}) AND rest_rows > 0 AND row_number() OVER "
+        f"(PARTITION BY {key}, rest_rows > 0 ORDER BY rows, {keys}) = 1)",
+        published=published,
     )
 
 
-def _less_alike(classes: nw.LazyFrame[Any], step: Step, setting: _Setting) -> tuple[nw.LazyFrame[Any], int]:
+def _less_alike(
+    classes: nw.LazyFrame[Any], published: nw.LazyFrame[Any], step: Step, setting: _Setting
+) -> tuple[nw.LazyFrame[Any], int]:
     """Suppress classes whose destination follows from origin and time, or whose origin from destination and time.
 
     Of an origin and bin the recipient sees the published destinations, and that something is missing. Distinct published
-    destinations, and one more if what is missing holds k units, must be at least ``protection.l_places``. One direction
+    destinations, and one more if something missing holds k units, must be at least ``protection.l_places``. One direction
     after the other, until nothing changes (suppressing for one may leave too few for the other).
     """
-    least = setting.protection.l_places
+    session, least = setting.session, setting.protection.l_places
     if step.part.end is not None or least < 2:
-        return classes, 0
-    others = [name for name in step.keys if name not in ("_key_start_cell", "_key_end_cell")]
-    fallen = 0
-    while True:
-        failing = " OR ".join(_alike(given, others, least, setting.protection.k) for given in ("start", "end"))
-        query = f"SELECT * REPLACE ({PUBLISHED} AND NOT coalesce({failing}, false) AS {PUBLISHED}) FROM {{classes}}"
-        count = f"SELECT count(*) FILTER ({PUBLISHED}) FROM {{classes}}"
-        smaller = setting.session.checkpoint(setting.session.frame(query, classes=classes), f"alike{step.part.told}")
-        now, before = setting.session.value(count, classes=smaller), setting.session.value(count, classes=classes)
-        if now == before:
-            return classes, fallen
-        classes, fallen = smaller, fallen + before - now
+        return published, 0
+    before = session.value("SELECT count(*) FROM {published}", published=published)
+    now, last = before, -1
+    while now != last:
+        for given in ("start", "end"):
+            query = _varied(step, given, least, setting.protection.k)
+            varied = session.frame(query, classes=classes, published=published)
+            published = session.checkpoint(varied, f"varied{step.part.told}-{step.number}")
+        last, now = now, session.value("SELECT count(*) FROM {published}", published=published)
+    return published, before - now
 
 
-def _alike(given: str, others: list[str], least: int, k: int) -> str:
-    """SQL: too few places follow from ``given`` and the other keys. Persons of small classes may overlap: their largest."""
-    partition = ", ".join([f"_key_{given}_cell", *others])
+def _varied(step: Step, given: str, least: int, k: int) -> str:
+    """SQL of the published classes from which enough places follow; unpublished ones are looked at beside them only."""
+    keys = ", ".join(f'"{name}"' for name in step.keys)
+    other = {"start": "_key_end_cell", "end": "_key_start_cell"}[given]
+    group = ", ".join(f'"{name}"' for name in step.keys if name != other)
     return (
-        f"(count(*) FILTER ({PUBLISHED}) OVER (PARTITION BY {partition}) + CASE WHEN coalesce(max(persons) FILTER "
-        f"(NOT {PUBLISHED}) OVER (PARTITION BY {partition}), 0) >= {k} THEN 1 ELSE 0 END) < {least}"
+        f"WITH seen AS (SELECT {group}, count(*) AS places FROM {{published}} GROUP BY ALL), "
+        f"few AS (SELECT * FROM seen WHERE places < {least}), "
+        f"missing AS (SELECT DISTINCT {group} FROM (SELECT {keys} FROM {{classes}} WHERE persons >= {k}) "
+        f"ANTI JOIN {{published}} USING ({keys}) SEMI JOIN few USING ({group})), "
+        f"fallen AS (SELECT {group} FROM few WHERE places < {least - 1} UNION ALL "
+        f"SELECT {group} FROM few ANTI JOIN missing USING ({group})) "
+        f"SELECT * FROM {{published}} ANTI JOIN fallen USING ({group})"
     )

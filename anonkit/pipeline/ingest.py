@@ -64,7 +64,7 @@ def _one(
     if spec.time.zone is None:
         spec = spec.model_copy(update={"time": spec.time.model_copy(update={"zone": recipe.time.zone})})
     table, opened = read_generic(spec, session=session, as_of_s=int(as_of.timestamp()), box=grid.box)
-    table = tokenise(table, key=key, record_key=record_key)
+    table = tokenise(table, key=key, record_key=record_key, by_distinct=opened.csv is None)
     period: tuple[date, date] = (recipe.period.first, recipe.period.last)
     table = generalise(table, cells=grid, bins=bins, period=period)
     frame = _with_unknowns(table.frame, recipe, spec)

@@ -56,24 +56,18 @@ def product_figures(decisions: Decisions, *, session: Session) -> list[dict[str,
 
 
 def _product(decided: tuple[Decision, ...], session: Session) -> dict[str, Any]:
-    counts = [
-        session.rows(
-            "SELECT count(*), count(*) FILTER (_published), coalesce(sum(rows), 0)::BIGINT, "
-            "coalesce(sum(rows) FILTER (_published), 0)::BIGINT FROM {classes}",
-            classes=decision.classes,
-        )[0]
-        for decision in decided
-    ]
-    classes, _, trips, _ = counts[0]
-    released = sum(count[3] for count in counts)
+    query = "SELECT count(*), coalesce(sum(rows), 0)::BIGINT FROM {frame}"
+    classes, trips = session.rows(query, frame=decided[0].classes)[0]
+    counts = [session.rows(query, frame=decision.published)[0] for decision in decided]
+    released = sum(count[1] for count in counts)
     return {
         "part": decided[0].part.name,
         "classes": classes,
-        "classes_released": sum(count[1] for count in counts),
+        "classes_released": sum(count[0] for count in counts),
         "trips": trips,
         "trips_released": released,
         "share_released": round(released / trips, 4) if trips else 0.0,
-        "share_by_level": [round(count[3] / trips, 4) if trips else 0.0 for count in counts],
+        "share_by_level": [round(count[1] / trips, 4) if trips else 0.0 for count in counts],
         "suppressed_beside": sum(decision.suppressed_beside for decision in decided),
         "suppressed_alike": sum(decision.suppressed_alike for decision in decided),
     }

@@ -21,7 +21,7 @@ RECORD_DIGITS = 10
 """Hexadecimal digits of a record key: 40 bits."""
 
 
-def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None) -> Table:
+def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_distinct: bool = False) -> Table:
     """Replace ``trip``, ``person`` and ``driver`` by tokens; drop direct identifiers, vehicles and other pseudonyms.
 
     Parameters
@@ -30,6 +30,7 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None) -> Ta
     key : 32 random bytes that live for the run only (``base.entropy.fresh_key``).
     record_key : 32 bytes that outlive the run and stay inside; adds ``record``, 40 bits by which counts are perturbed the
         same way in every release (``kanon.perturb``).
+    by_distinct : hash each distinct id once and join it back; pays where a second scan of the ids is cheap (Parquet).
 
     Returns
     -------
@@ -47,26 +48,36 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None) -> Ta
     table.schema.require(table.schema.unit_column)
     session, names = table.session, table.frame.collect_schema().names()
     by_name = {column.name: column for column in table.schema}
-    picks, columns = [], []
     prefix = SEPARATOR.join((table.schema.source or "", ""))
+    unit = table.schema.unit_column
+    hashes: dict[str, dict[str, str]] = {}
+    for name in (name for name in TOKENS if name in names):
+        text = f"{identifier(name)}::VARCHAR"
+        if name == "trip":
+            text = f"coalesce({text}, 'line{SEPARATOR}' || _line)" if "_line" in names else text
+            make = session.token_sql if unit == "trip" else session.order_sql
+            hashes[name] = {name: make(text, key=key, prefix=f"{name}{SEPARATOR}{prefix}")}
+        else:
+            hashes[name] = {name: session.token_sql(text, key=key, prefix=f"{name}{SEPARATOR}{prefix}")}
+        if name == unit and record_key is not None:
+            hashes[name]["record"] = session.token_sql(text, key=record_key, prefix=prefix, digits=RECORD_DIGITS)
+    joined = tuple(name for name in hashes if name != "trip") if by_distinct else ()
+    picks, columns = [], []
     for name in names:
         column = by_name.get(name)
-        if name in TOKENS:
-            text = f"{identifier(name)}::VARCHAR"
-            if name == "trip" and "_line" in names:
-                text = f"coalesce({text}, 'line{SEPARATOR}' || _line)"
-            picks.append(
-                f"{session.token_sql(text, key=key, prefix=f'{name}{SEPARATOR}{prefix}')} AS {identifier(name)}"
-            )
-            columns.append(by_name[name])
+        if name in hashes:
+            for made, expression in hashes[name].items():
+                picks.append(f"t_{name}.{made}" if name in joined else f"{expression} AS {made}")
+                columns.append(by_name.get(made, Column(name=made, role=Role.PSEUDONYM)))
         elif column is None:
-            picks.append(identifier(name))
+            picks.append(f"f.{identifier(name)}")
         elif column.role not in (Role.DIRECT, Role.PSEUDONYM):
-            picks.append(identifier(name))
+            picks.append(f"f.{identifier(name)}")
             columns.append(column)
-    if record_key is not None:
-        unit = identifier(table.schema.unit_column) + "::VARCHAR"
-        picks.append(f"{session.token_sql(unit, key=record_key, prefix=prefix, digits=RECORD_DIGITS)} AS record")
-        columns.append(Column(name="record", role=Role.PSEUDONYM))
-    frame = session.frame(f"SELECT {', '.join(picks)} FROM {{frame}}", frame=table.frame)
+    query = f"SELECT {', '.join(picks)} FROM {{frame}} f"
+    for name in joined:
+        made = ", ".join(f"{expression} AS {alias}" for alias, expression in hashes[name].items())
+        ids = f"SELECT DISTINCT {name} AS id FROM {{frame}} WHERE {name} IS NOT NULL"
+        query += f" LEFT JOIN (SELECT {name} AS id, {made} FROM (SELECT id AS {name} FROM ({ids}))) t_{name} ON f.{name} = t_{name}.id"
+    frame = session.frame(query, frame=table.frame)
     return table.with_frame(frame, replace(table.schema, columns=tuple(columns)))

@@ -66,8 +66,10 @@ class GateSql:
             return self.session.frame(f"SELECT *, {flags} FROM {{used}}", used=used)
         keys = ", ".join(self.keys(finest).values())
         return self.session.frame(
-            f"SELECT *, {flags} FROM {{used}} "
-            f"QUALIFY row_number() OVER (PARTITION BY {keys}, {self.unit} ORDER BY trip) <= {max_rows}",
+            f"WITH many AS (SELECT list(trip) AS trips, {self.unit} FROM {{used}} GROUP BY {keys}, {self.unit} "
+            f"HAVING count(*) > {max_rows}), "
+            f"beyond AS (SELECT unnest(list_sort(trips)[{max_rows + 1}:]) AS trip, {self.unit} FROM many) "
+            f"SELECT *, {flags} FROM {{used}} ANTI JOIN beyond USING (trip, {self.unit})",
             used=used,
         )
 
@@ -174,10 +176,12 @@ class GateSql:
         for given in (0, 1):
             group = ", ".join(name for position, name in enumerate(names) if position != 1 - given)
             total += self.session.value(
-                f"SELECT count(*) FROM (SELECT {group} FROM (SELECT {', '.join(names)}, bool_or(hit) AS hit, "
-                f"count(DISTINCT {self.unit}) AS units FROM {{rows}} WHERE mine GROUP BY ALL) GROUP BY ALL "
-                f"HAVING bool_or(hit) AND count(*) FILTER (hit) + "
-                f"CASE WHEN coalesce(max(units) FILTER (NOT hit), 0) >= {self.k} THEN 1 ELSE 0 END < {least})",
+                f"WITH few AS (SELECT {group}, count(DISTINCT k{1 - given}) AS places FROM {{rows}} WHERE hit GROUP BY {group} "
+                f"HAVING count(DISTINCT k{1 - given}) < {least}), "
+                f"missing AS (SELECT {', '.join(names)}, count(DISTINCT {self.unit}) AS units FROM {{rows}} "
+                f"SEMI JOIN few USING ({group}) WHERE mine AND NOT hit GROUP BY ALL) "
+                f"SELECT count(*) FROM few LEFT JOIN (SELECT {group}, max(units) AS units FROM missing GROUP BY ALL) "
+                f"USING ({group}) WHERE places + CASE WHEN coalesce(units, 0) >= {self.k} THEN 1 ELSE 0 END < {least}",
                 rows=marked,
             )
         return int(total)
@@ -186,27 +190,33 @@ class GateSql:
         """Lines of the suppression table that are wrong, or about zone-hours that are too small."""
         width, total = self.spec.base.seconds, 0
         hour = f"(start_bin * {width}) % {DAY} // 3600" if 3600 % width == 0 else "0"
-        share = "CASE WHEN h = 0 THEN '0' WHEN h < 0.05 * n THEN '<5' WHEN h < 0.2 * n THEN '5-20' WHEN h < 0.5 * n THEN '20-50' ELSE '>50' END"
+        share = (
+            "CASE WHEN h = 0 THEN '0' WHEN h < 0.05 * n THEN '<5' WHEN h < 0.2 * n THEN '5-20' "
+            "WHEN h < 0.5 * n THEN '20-50' ELSE '>50' END"
+        )
         parts = [part for product in self.spec.products for part in product.parts()]
-        for part in parts:
-            area = self._cell(f"{part.end or 'start'}_cell", self.spec.suppression_level)
-            flag = f"({_told(part)} >= 0)"
-            driver = (
-                f", count(DISTINCT driver) AS d, count(DISTINCT driver) FILTER (NOT {flag}) AS hd"
-                if self.k_driver
-                else ""
-            )
-            small = f"u < {self.k} OR (h > 0 AND hu < {self.k})"
-            if self.k_driver is not None:
-                small += f" OR d < {self.k_driver} OR (h > 0 AND hd < {self.k_driver})"
-            total += self.session.value(
-                f"SELECT count(*) FROM (SELECT * FROM {{file}} WHERE part = '{part.name}') f LEFT JOIN (SELECT {area} AS area, {hour} AS hour, "
-                f"count(*) AS n, count(*) FILTER (NOT {flag}) AS h, count(DISTINCT {self.unit}) AS u, "
-                f"count(DISTINCT {self.unit}) FILTER (NOT {flag}) AS hu{driver} FROM {{rows}} GROUP BY ALL) t USING (area, hour) "
-                f"WHERE n IS NULL OR suppressed_pct <> {share} OR {small}",
-                rows=rows,
-                file=path,
-            )
+        thresholds = {self.unit: self.k} | ({"driver": self.k_driver} if self.k_driver is not None else {})
+        for end in ("start", "end"):
+            mine = [part for part in parts if (part.end or "start") == end]
+            if not mine:
+                continue
+            area = self._cell(f"{end}_cell", self.spec.suppression_level)
+            hidden = ", ".join(f"count(*) FILTER ({_told(part)} < 0) AS h{n}" for n, part in enumerate(mine))
+            for column, threshold in thresholds.items():
+                by_part = " UNION ALL ".join(
+                    f"SELECT '{part.name}' AS part, area, hour, sum(n) AS n, sum(h{n}) AS h, count({column}) AS u, "
+                    f"count({column}) FILTER (h{n} > 0) AS hu FROM by_unit GROUP BY ALL"
+                    for n, part in enumerate(mine)
+                )
+                named = ", ".join(f"'{part.name}'" for part in mine)
+                total += self.session.value(
+                    f"WITH by_unit AS MATERIALIZED (SELECT {area} AS area, {hour} AS hour, {column}, count(*) AS n, {hidden} "
+                    f"FROM {{rows}} GROUP BY ALL) SELECT count(*) FROM (SELECT * FROM {{file}} WHERE part IN ({named})) f "
+                    f"LEFT JOIN ({by_part}) t USING (part, area, hour) "
+                    f"WHERE n IS NULL OR suppressed_pct <> {share} OR u < {threshold} OR (h > 0 AND hu < {threshold})",
+                    rows=rows,
+                    file=path,
+                )
         known = ", ".join(f"'{part.name}'" for part in parts)
         return int(total + self.session.value(f"SELECT count(*) FROM {{file}} WHERE part NOT IN ({known})", file=path))
 
