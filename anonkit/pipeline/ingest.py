@@ -15,11 +15,11 @@ import pyarrow as pa
 
 from anonkit.base.errors import SourceError
 from anonkit.engine import Session
-from anonkit.geo import generalise
+from anonkit.geo import Zones, generalise
 from anonkit.prepare import account_for, keep_used, mark_duplicates, rejected_lines, tokenise
 from anonkit.recipe import Recipe
 from anonkit.schema import Accounting, Reason
-from anonkit.sources import InputSpec, read_generic
+from anonkit.sources import InputSpec, read_generic, visits_as_trips
 
 UNKNOWN = "unknown"
 
@@ -63,15 +63,19 @@ def _one(
     grid, bins = recipe.geo.grid, recipe.time.time_bins
     if spec.time.zone is None:
         spec = spec.model_copy(update={"time": spec.time.model_copy(update={"zone": recipe.time.zone})})
-    table, opened = read_generic(spec, session=session, as_of_s=int(as_of.timestamp()), box=grid.box)
-    table = tokenise(table, key=key, record_key=record_key, by_distinct=opened.csv is None)
+    zones = grid.codes if isinstance(grid, Zones) and spec.in_zones else None
+    table, opened = read_generic(spec, session=session, as_of_s=int(as_of.timestamp()), box=grid.box, zones=zones)
+    table = visits_as_trips(table)
+    table = tokenise(table, key=key, record_key=record_key, by_distinct=opened.stream is None)
     period: tuple[date, date] = (recipe.period.first, recipe.period.last)
     table = generalise(table, cells=grid, bins=bins, period=period)
     frame = _with_unknowns(table.frame, recipe, spec)
     frame = mark_duplicates(session.checkpoint(frame, f"input-{number}"), session)
-    physical = (
-        opened.csv.lines_seen if opened.csv is not None else session.value("SELECT count(*) FROM {f}", f=opened.frame)
-    )
+    physical = opened.physical(session)
+    if physical <= opened.header_lines:
+        raise SourceError(
+            f"{spec.path.name} holds a header and nothing else", hint="export it again, or take it out of the inputs"
+        )
     source = spec.operator if len(recipe.inputs) == 1 else f"{number}:{spec.operator}"
     account = account_for(
         frame,

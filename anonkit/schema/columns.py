@@ -125,3 +125,19 @@ TRIP_COLUMNS: tuple[Column, ...] = (
     Column(name="duration_s", role=Role.PLAIN, unit="s"),
 )
 """Canonical columns of trips, with the role each has before anything is generalised."""
+
+VISIT_COLUMNS: tuple[Column, ...] = (
+    Column(name="visit", role=Role.PSEUDONYM),
+    Column(name="person", role=Role.PSEUDONYM),
+    Column(name="place", role=Role.PLAIN),
+    Column(name="operator", role=Role.QUASI),
+    Column(name="mode", role=Role.QUASI),
+    Column(name="start_s", role=Role.PLAIN, unit="s"),
+    Column(name="end_s", role=Role.PLAIN, unit="s"),
+    Column(name="lon", role=Role.PLAIN, unit="degree"),
+    Column(name="lat", role=Role.PLAIN, unit="degree"),
+    Column(name="energy_kwh", role=Role.PLAIN, unit="kWh"),
+    Column(name="amount", role=Role.PLAIN),
+    Column(name="duration_s", role=Role.PLAIN, unit="s"),
+)
+"""Canonical columns of visits: card taps, top-ups, charging sessions."""

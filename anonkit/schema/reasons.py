@@ -10,7 +10,7 @@ from enum import Enum
 
 
 class Reason(Enum):
-    """Why a line was refused; the value is what ``rejected.parquet`` says."""
+    """Why a line was refused; the value is what ``rejected.parquet`` says. Checks run in this order."""
 
     BLANK_LINE = "blank_line"
     RAGGED_LINE = "ragged_line"
@@ -18,26 +18,26 @@ class Reason(Enum):
     LINE_TOO_LONG = "line_too_long"
     WRONG_ENCODING = "wrong_encoding"
     BAD_JSON = "bad_json"
+    DESTROYED_ID = "destroyed_id"
+    MISSING_KEY = "missing_key"
     MISSING_TIME = "missing_time"
     BAD_TIME = "bad_time"
     NONEXISTENT_LOCAL_TIME = "nonexistent_local_time"
     AMBIGUOUS_LOCAL_TIME = "ambiguous_local_time"
     CLOCK_OUT_OF_RANGE = "clock_out_of_range"
-    END_BEFORE_START = "end_before_start"
-    TRIP_TOO_LONG = "trip_too_long"
-    MISSING_COORDINATES = "missing_coordinates"
-    BAD_COORDINATES = "bad_coordinates"
-    IMPOSSIBLE_COORDINATES = "impossible_coordinates"
-    SWAPPED_COORDINATES = "swapped_coordinates"
-    TOO_FEW_POINTS = "too_few_points"
     MISSING_PLACE = "missing_place"
     UNKNOWN_PLACE = "unknown_place"
-    MISSING_KEY = "missing_key"
-    DESTROYED_ID = "destroyed_id"
+    MISSING_COORDINATES = "missing_coordinates"
+    TOO_FEW_POINTS = "too_few_points"
+    BAD_COORDINATES = "bad_coordinates"
+    SWAPPED_COORDINATES = "swapped_coordinates"
+    IMPOSSIBLE_COORDINATES = "impossible_coordinates"
+    END_BEFORE_START = "end_before_start"
+    ZERO_LENGTH = "zero_length"
+    TRIP_TOO_LONG = "trip_too_long"
+    ABSURD_SPEED = "absurd_speed"
     BAD_NUMBER = "bad_number"
     NEGATIVE_AMOUNT = "negative_amount"
-    ZERO_LENGTH = "zero_length"
-    ABSURD_SPEED = "absurd_speed"
     DUPLICATE = "duplicate"
 
     @property
@@ -89,7 +89,7 @@ _TEXT: dict[Reason, tuple[str, str]] = {
         "an id that a spreadsheet has turned into a rounded number",
         "export again without opening the file in a spreadsheet",
     ),
-    Reason.BAD_NUMBER: ("a number that cannot be read", "check the decimal sign: number.decimal: ','"),
+    Reason.BAD_NUMBER: ("a number that cannot be read", "check the decimal sign: decimal: ','"),
     Reason.NEGATIVE_AMOUNT: (
         "a fare, distance or energy below zero",
         "refunds hold no trip; net them before the export",

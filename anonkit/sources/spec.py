@@ -194,7 +194,9 @@ class InputSpec(Spec):
             raise ValueError("place: is for visits without a column 'place'")
         ways = [self.polyline is not None, any(name in self.columns for name in coordinates), self.by_place]
         if sum(ways) > 1:
-            raise ValueError("columns says twice where a row is: by coordinates, by places or by a polyline, one of them")
+            raise ValueError(
+                "columns says twice where a row is: by coordinates, by places or by a polyline, one of them"
+            )
         wanted = [] if self.polyline or self.place is not None else stations if self.by_place else coordinates
         missing = [name for name in wanted if name not in self.columns]
         if missing:

@@ -1,0 +1,116 @@
+"""SQL of the first two steps of a source: columns as written, then instants.
+
+First every column becomes text, a number or local seconds, each with a flag that tells empty from unreadable; then local
+seconds become instants of the zone. Nothing is judged here (`sources.checks` does).
+"""
+
+from __future__ import annotations
+
+from anonkit.engine import identifier
+from anonkit.sources.spec import IDS, InputSpec, point_names
+from anonkit.sources.times import instant_sql, time_sql
+
+NUMBER = r"(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
+KINDS = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE"}
+TEXTS = (*IDS, "visit", "mode")
+NUMBERS = ("duration_s", "distance_m", "energy_kwh", "amount")
+
+
+def source_sql(spec: InputSpec, name: str, kinds: dict[str, str]) -> str:
+    """SQL of a column as the operator wrote it, with the recipe's null texts taken out."""
+    quoted = identifier(name)
+    if kinds[name] != "VARCHAR":
+        return quoted
+    for text in spec.nulls:
+        quoted = f"nullif({quoted}, {_literal(text)})"
+    return quoted
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _number(spec: InputSpec, name: str, kinds: dict[str, str]) -> str:
+    column = source_sql(spec, name, kinds)
+    if kinds[name] != "VARCHAR":
+        return f"CAST({column} AS DOUBLE)"
+    text = f"replace(replace({column}, '.', ''), ',', '.')" if spec.decimal == "," else column
+    return f"TRY_CAST({text} AS DOUBLE)"
+
+
+def as_written(spec: InputSpec, kinds: dict[str, str]) -> str:
+    """Columns as written, times as local seconds and offset, numbers as doubles with a flag for empty ones."""
+    picks = ["_line", "_lines", "_fault"]
+    points = point_names(spec.kind)
+    for canonical in (*TEXTS, *(place for _, _, place in points)):
+        if canonical in spec.columns:
+            column = source_sql(spec, spec.columns[canonical], kinds)
+            picks.append(f"nullif(trim({column}::VARCHAR), '') AS {canonical}")
+    if spec.place is not None:
+        picks.append(f"{_literal(spec.place)} AS place")
+    for canonical in ("start", "end"):
+        if canonical in spec.columns:
+            column = source_sql(spec, spec.columns[canonical], kinds)
+            how = time_sql(column, kinds[spec.columns[canonical]], spec.time)
+            picks.append(f'{column} IS NULL AS "{canonical}_missing"')
+            picks.append(f'{how.local} AS "{canonical}_local"')
+            picks.append(f'{how.offset} AS "{canonical}_offset"')
+    for canonical in (*NUMBERS, *(name for lon, lat, _ in points for name in (lon, lat))):
+        if canonical in spec.columns:
+            name = spec.columns[canonical]
+            picks.append(f"{_number(spec, name, kinds)} AS {canonical}")
+            picks.append(f"{source_sql(spec, name, kinds)} IS NULL AS {canonical}_missing")
+    if spec.polyline:
+        picks += _of_polyline(spec)
+    for name, extra in spec.also.items():
+        column = source_sql(spec, extra.column, kinds)
+        if extra.kind == "text":
+            picks.append(f"nullif(trim({column}::VARCHAR), '') AS {identifier(name)}")
+        else:
+            value = f"TRY_CAST({_number(spec, extra.column, kinds)} AS {KINDS[extra.kind]})"
+            picks.append(f"{value} AS {identifier(name)}")
+            picks.append(f"({column} IS NOT NULL AND {value} IS NULL) AS {identifier(name + '_unread')}")
+    return ", ".join(picks)
+
+
+def _of_polyline(spec: InputSpec) -> list[str]:
+    """First and last point of a route that is written as JSON in one column, and the number of points."""
+    assert spec.polyline is not None
+    column = identifier(spec.polyline.column)
+    last = rf"'\[\s*{NUMBER}\s*,\s*{NUMBER}\s*\]\s*\]\s*$'"
+    first = rf"'^\s*\[\s*\[\s*{NUMBER}\s*,\s*{NUMBER}\s*\]'"
+    one, two = (1, 2) if spec.polyline.order == "lon_lat" else (2, 1)
+    picks = []
+    for canonical, pattern, group in (
+        ("start_lon", first, one),
+        ("start_lat", first, two),
+        ("end_lon", last, one),
+        ("end_lat", last, two),
+    ):
+        picks.append(f"TRY_CAST(regexp_extract({column}, {pattern}, {group}) AS DOUBLE) AS {canonical}")
+        picks.append(f"({column} IS NULL OR regexp_matches({column}, '^\\s*\\[\\s*\\]\\s*$')) AS {canonical}_missing")
+    return [*picks, f"len({column}) - len(replace({column}, '[', '')) - 1 AS points"]
+
+
+def instants(spec: InputSpec, kinds: dict[str, str]) -> str:
+    """Instants from local seconds and offsets; the end from a duration or a number of points where no column says it."""
+    picks = ["*"]
+    for canonical in ("start", "end"):
+        if canonical in spec.columns:
+            how = time_sql("x", kinds[spec.columns[canonical]], spec.time)
+            utc, fault = instant_sql(
+                f'"{canonical}_local"', f'"{canonical}_offset"', spec.time, always_offset=how.offset == "0"
+            )
+            picks += [f"{utc} AS {canonical}_s", f"{fault} AS {canonical}_fault"]
+    if "end" not in spec.columns:
+        seconds, missing = "0", "false"
+        if "duration_s" in spec.columns:
+            seconds, missing = "duration_s", "duration_s_missing"
+        elif spec.polyline is not None:
+            seconds = f"(points - 1) * {spec.polyline.interval_s}"
+        picks += [
+            f"start_s + TRY_CAST(floor({seconds}) AS BIGINT) AS end_s",
+            "NULL::VARCHAR AS end_fault",
+            f"{missing} AS end_missing",
+        ]
+    return ", ".join(picks)
