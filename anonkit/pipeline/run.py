@@ -21,11 +21,14 @@ from anonkit.engine import Session
 from anonkit.kanon import decide_products
 from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.measure import measure_risk, product_figures
+from anonkit.pipeline.page import measure_utility, report_tables
 from anonkit.publish import Handover, ReleaseSpec, run_gate, write_bundle
 from anonkit.recipe import Recipe, load_recipe
+from anonkit.report import write_report
 from anonkit.version import __version__
 
-STAGES = ("read", "decide", "measure", "write", "gate", "hand over")
+STAGES = ("read", "decide", "measure", "write", "gate", "report", "hand over")
+REPORT = "report.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +38,14 @@ class ReleaseResult:
     out: Path
     """The folder that may be handed over."""
     inside: Path
-    """The folder that stays: run.json, rejected.parquet."""
+    """The folder that stays: run.json, report.html, rejected.parquet."""
     findings: tuple[Finding, ...]
     run: dict[str, Any]
+
+    @property
+    def report(self) -> Path:
+        """The reviewer's page."""
+        return self.inside / REPORT
 
 
 def release(
@@ -131,6 +139,7 @@ def _make(
         progress.moment("gate:after")
     run = {
         "release": recipe.release,
+        "title": recipe.title,
         "status": "gated",
         "made": now().isoformat(),
         "as_of": when.isoformat(),
@@ -141,6 +150,7 @@ def _make(
         "purpose": recipe.purpose,
         "recipient": recipe.recipient.model_dump(),
         "statement": spec.statement,
+        "privacy": spec.privacy(),
         "lines": [account.as_dict() for account in ingested.accounting],
         "thinned": decisions.thinned,
         "products": figures,
@@ -148,6 +158,12 @@ def _make(
         "findings": [found.as_dict() for found in findings],
         "seconds": {name: round(seconds, 3) for name, seconds in progress.seconds.items()},
     }
+    with progress.stage("report"):
+        tables = report_tables(decisions, recipe, places.staging, session=session)
+        run["utility"] = measure_utility(decisions, tables, recipe, session=session)
+        refused = any(found.failed for found in findings)
+        write_report(places.inside / REPORT, {**run, "status": "refused" if refused else "ready"}, tables)
+    run["seconds"] = {name: round(seconds, 3) for name, seconds in progress.seconds.items()}
     return ReleaseResult(out=places.out, inside=places.inside, findings=findings, run=run)
 
 

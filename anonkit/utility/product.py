@@ -68,7 +68,7 @@ def product_utility(
     keys: Sequence[str],
     bins: TimeBins,
     bin: str,
-    centres: Centres,
+    centres: Centres | None,
     metres: Displacement | None = None,
     minutes: Displacement | None = None,
 ) -> ProductUtility:
@@ -79,7 +79,7 @@ def product_utility(
     part : name of the product, such as ``flows`` or ``volumes:start``.
     classes : from ``align``: ``keys``, ``before``, ``after``.
     bin : which of ``keys`` is the time bin; ``bins`` says what its codes mean.
-    centres : longitude and latitude of cell codes, such as ``Grid.centres``.
+    centres : longitude and latitude of cell codes, such as ``Grid.centres``; None where cells have no shapes.
     metres, minutes : displacement, measured where finer places and times are known.
 
     Privacy
@@ -92,9 +92,8 @@ def product_utility(
     after = classes["after"].fillna(0).to_numpy(float)
     before = classes["before"].to_numpy(float)
     length = None
-    if {"start_cell", "end_cell"} <= set(keys):
-        ends = (centres(classes[name].to_numpy(np.int64)) for name in ("start_cell", "end_cell"))
-        (x1, y1), (x2, y2) = ends
+    if centres is not None and {"start_cell", "end_cell"} <= set(keys):
+        (x1, y1), (x2, y2) = (centres(classes[name].to_numpy(np.int64)) for name in ("start_cell", "end_cell"))
         metres_each = distance_m(x1, y1, x2, y2)
         length = length_profile(metres_each, before, metres_each, after)
     return ProductUtility(

@@ -1,0 +1,108 @@
+"""The tables behind the reviewer's page, and what the release is worth.
+
+*Before* are the used rows after thinning at each product's first level; *after* is read back from the written files, so
+noise and suppression are in it as the recipient sees them. What a roll-up tells only coarser counts as missing here and
+is told beside (``share_by_level``). Everything here is about raw data and stays inside; nothing of it decides (ruling 19).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from anonkit.engine import Session
+from anonkit.kanon import Decisions
+from anonkit.kanon.products import ROLLED, Step
+from anonkit.recipe import Recipe
+from anonkit.report import PartTable, ReportTables
+from anonkit.utility import align, cell_displacement, displacement_min, product_utility
+
+
+def report_tables(decisions: Decisions, recipe: Recipe, folder: Path, *, session: Session) -> ReportTables:
+    """What the page draws, from the decisions and from the written files in ``folder``.
+
+    Privacy
+    -------
+    Exact counts before suppression: inside only.
+    """
+    grid, base = recipe.geo.grid, recipe.time.time_bins
+    parts = {}
+    for part in decisions.parts:
+        step = part.steps()[0]
+        keys = [name for name in part.product.keys if name != ROLLED]
+        listed = ", ".join(f'"_key_{name}" AS "{name}"' for name in keys)
+        keyed = step.keyed(decisions.rows, grid, base)
+        query = f"SELECT {listed}, count(*)::BIGINT AS trips FROM {{rows}} GROUP BY ALL"
+        before = session.sql(query, rows=keyed).to_pandas()
+        classes = align(before, _written(step, keys, folder, session), keys=keys)
+        cell = "cell" if part.end else "start_cell"
+        parts[part.name] = PartTable(classes=classes, bins=step.at.bins, bin=part.product.bin_column, cell=cell)
+    starts = session.sql(
+        "SELECT start_cell AS cell, count(*)::BIGINT AS trips FROM {rows} GROUP BY 1", rows=decisions.rows
+    )
+    suppression = folder / "suppression.parquet"
+    return ReportTables(
+        parts=parts,
+        starts=starts.to_pandas(),
+        suppression=session.collect(session.scan_parquet(suppression)).to_pandas() if suppression.is_file() else None,
+        shapes=grid if getattr(grid, "has_shapes", True) else None,
+        area=recipe.geo.area,
+    )
+
+
+def measure_utility(
+    decisions: Decisions, tables: ReportTables, recipe: Recipe, *, session: Session
+) -> list[dict[str, Any]]:
+    """The utility of every product, for run.json.
+
+    Privacy
+    -------
+    Compares with raw counts: inside only.
+    """
+    grid, base = recipe.geo.grid, recipe.time.time_bins
+    shaped = getattr(grid, "has_shapes", True)
+    found = []
+    for part in decisions.parts:
+        step = part.steps()[0]
+        fine = f"{part.end or 'start'}_cell"
+        told = step.keyed(decisions.rows.filter(nw.col(part.told) == 0), grid, base)
+        published = "_key_cell" if part.end else "_key_start_cell"
+        moved = session.sql(
+            f"SELECT {fine} AS fine, {published} AS cell, start_bin, count(*)::BIGINT AS n FROM {{rows}} GROUP BY ALL",
+            rows=told,
+        )
+        trips = moved.column("n").to_numpy()
+        begin = moved.column("start_bin").to_numpy() * base.seconds
+        cell, coarse = (moved.column(name).to_numpy().astype(np.int64) for name in ("fine", "cell"))
+        table = tables.parts[part.name]
+        utility = product_utility(
+            part.name,
+            table.classes,
+            keys=[name for name in part.product.keys if name != ROLLED],
+            bins=step.at.bins,
+            bin=table.bin,
+            centres=grid.centres if shaped else None,
+            metres=cell_displacement(cell, coarse, trips, centres=grid.centres) if shaped else None,
+            minutes=displacement_min(begin, base.seconds, step.at.bins.seconds, trips),
+        )
+        found.append(utility.as_dict())
+    return found
+
+
+def _written(step: Step, keys: list[str], folder: Path, session: Session) -> pd.DataFrame:
+    """Published trips of the first level's classes, as they stand in the file."""
+    product = step.part.product
+    path = folder / f"{product.kind}.parquet"
+    conditions = ["true"]
+    if product.roll_up:
+        conditions.append(f"{ROLLED} = 0")
+    if step.part.end:
+        conditions.append(f"\"end\" = '{step.part.end}'")
+    listed = ", ".join(f'"{name}"' for name in keys)
+    count = "count(*)::BIGINT" if product.kind == "trips" else "sum(trips)::BIGINT"
+    query = f"SELECT {listed}, {count} AS trips FROM {{file}} WHERE {' AND '.join(conditions)} GROUP BY ALL"
+    return session.sql(query, file=path).to_pandas()

@@ -1,0 +1,41 @@
+"""The tables that figures of the page are drawn from, beside run.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from anonkit.geo import TimeBins
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartTable:
+    """All classes of one product."""
+
+    classes: pd.DataFrame
+    """``keys``, ``before`` (trips), ``after`` (published trips; nan where not published). Inside only."""
+    bins: TimeBins
+    bin: str
+    """Which column is the time bin."""
+    cell: str
+    """Which column is the cell that maps show: the origin."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportTables:
+    """What the page draws."""
+
+    parts: Mapping[str, PartTable] = field(default_factory=dict)
+    starts: pd.DataFrame | None = None
+    """``cell, trips`` at the finest cells: where trips start before anything is coarsened. Inside only."""
+    suppression: pd.DataFrame | None = None
+    """``part, area, hour, suppressed_pct``, as released."""
+    shapes: Any = None
+    """Polygons of cells: a ``Grid``, a function, or a GeoDataFrame with ``cell``."""
+    area: Any = None
+    """The public area: a file, a GeoDataFrame or a geometry."""
+    zones: Any = None
+    """A GeoDataFrame of named public zones with ``name`` and ``trips``, where the recipe has zones."""

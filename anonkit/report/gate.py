@@ -1,0 +1,107 @@
+"""What the gate found: every question with its answer, the threshold, and the ruling behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anonkit.report.html import Html, section, table, tag
+from anonkit.report.summary import failed
+from anonkit.report.words import LIMITS, check_text, part_text
+
+FILE_CHECKS = ("files", "columns", "order", "identifiers")
+MARKS = {"PASS": "✓", "WARN": "!", "FAIL": "✗"}
+
+
+def gate(run: dict[str, Any]) -> Html:
+    """The section: what failed first, then people, then files."""
+    findings = run.get("findings", [])
+    bad = failed(run)
+    parts: list[object] = [
+        tag("p", "Keys and numbers are read back from the files that would leave, and people are counted again from the "
+            "prepared table, by other code than wrote them. One failure refuses the release.")
+    ]  # fmt: skip
+    if not findings:
+        parts.append(tag("p", "No check was run: do not sign.", cls="FAIL"))
+    if bad:
+        parts += [tag("h3", f"{len(bad)} failed"), _listed(bad)]
+    people = [found for found in findings if found["check"] not in FILE_CHECKS]
+    files = [found for found in findings if found["check"] in FILE_CHECKS]
+    if people:
+        parts += [tag("h3", "People"), _matrix(people)]
+    if files:
+        parts += [tag("h3", "Files"), _files(files)]
+    return section("gate", "What was checked in the written files", *parts)
+
+
+def _mark(found: dict[str, Any], *, told: bool = True) -> Html:
+    state = found["status"]
+    text = f"{MARKS.get(state, '?')} {state}" if not told else f"{MARKS.get(state, '?')} {found['value']}"
+    return tag("span", text, cls=f"s {state}" if not told else state, title=f"{state}: {found['message']}")
+
+
+def _matrix(findings: list[dict[str, Any]]) -> Html:
+    """Questions down, products across; the answer in the field."""
+    products = list(dict.fromkeys(found["product"] for found in findings))
+    rows = []
+    for check in dict.fromkeys(found["check"] for found in findings):
+        own = {found["product"]: found for found in findings if found["check"] == check}
+        first = next(iter(own.values()))
+        asked = " / ".join(dict.fromkeys(found["threshold"] for found in own.values()))
+        ruling = f" (ruling {first['ruling']})" if first.get("ruling") else ""
+        question = Html(
+            tag("b", check_text(check)) + tag("div", first["message"] + ruling, cls="note"),
+        )
+        rows.append((question, asked, *(_mark(own[name]) if name in own else "" for name in products)))
+    return table(("question", "asked for", *map(part_text, products)), rows)
+
+
+def _files(findings: list[dict[str, Any]]) -> Html:
+    """Files down, questions across; words only where something is wrong."""
+    checks = [check for check in FILE_CHECKS if any(found["check"] == check for found in findings)]
+    rows = []
+    for product in dict.fromkeys(found["product"] for found in findings):
+        own = {found["check"]: found for found in findings if found["product"] == product}
+        fields = [_mark(own[check], told=own[check]["status"] != "PASS") if check in own else "" for check in checks]
+        rows.append((tag("code", product), *fields))
+    return tag("div", table(("file or table", *map(check_text, checks)), rows), cls="small")
+
+
+def _listed(findings: list[dict[str, Any]]) -> Html:
+    rows = [
+        (
+            tag("span", f"{MARKS.get(found['status'], '?')} {found['status']}", cls=f"s {found['status']}"),
+            check_text(found["check"]),
+            part_text(found["product"]),
+            found["value"],
+            found["threshold"],
+            found.get("ruling", ""),
+        )
+        for found in findings
+    ]
+    return table(("", "question", "product or file", "found", "asked for", "ruling"), rows)
+
+
+def everything(run: dict[str, Any]) -> Html:
+    """All findings as a list, for the record."""
+    return section("record", "All findings", tag("div", _listed(run.get("findings", [])), cls="small"))
+
+
+def limits() -> Html:
+    """What the release does not protect against."""
+    return section("limits", "What this does not protect against", tag("ul", *(tag("li", text) for text in LIMITS)))
+
+
+def origin(run: dict[str, Any]) -> Html:
+    """Where the figures come from, and the place for a signature."""
+    told = [
+        ("anonkit", run.get("anonkit")),
+        ("made", run.get("made")),
+        ("recipe, SHA-256", run.get("recipe_sha256")),
+        ("public area, SHA-256", run.get("area_sha256")),
+        ("seconds", ", ".join(f"{name} {value:g}" for name, value in (run.get("seconds") or {}).items())),
+    ]
+    listed = [tag("dt", name) + tag("dd", tag("code", value)) for name, value in told if value]
+    lines = [tag("div", name) for name in ("reviewer", "date", "signed / refused, because")]
+    return section(
+        "origin", "Where this page comes from", tag("dl", *map(Html, listed)), tag("div", *lines, cls="sign")
+    )

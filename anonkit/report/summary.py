@@ -1,0 +1,139 @@
+"""Head of the page: what is asked of the reviewer, the verdict, and the six figures that carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from anonkit.report.html import Html, section, table, tag
+from anonkit.report.words import number, part_text
+from anonkit.viz.colours import percent
+
+STATES = {
+    "released": "Released",
+    "ready": "Passed: may be handed over",
+    "gated": "Checked",
+    "refused": "Refused: nothing was handed over",
+}
+
+
+def failed(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Findings that refuse the release."""
+    return [found for found in run.get("findings", []) if found["status"] == "FAIL"]
+
+
+def head(run: dict[str, Any], anchors: list[tuple[str, str]]) -> Html:
+    """Title, verdict, and links to the sections."""
+    bad = bool(failed(run)) or run.get("status") == "refused"
+    state = "refused" if bad else str(run.get("status", "gated"))
+    links = [tag("a", title, href=f"#{anchor}") for anchor, title in anchors]
+    inner = tag(
+        "div",
+        tag("span", "INSIDE ONLY", cls="inside"),
+        tag("span", "  exact counts about raw data; not a part of what is handed over", cls="note"),
+        tag("h1", run.get("title") or run.get("release", "release")),
+        tag("span", STATES.get(state, state), cls=f"verdict {'bad' if bad else 'good'}"),
+        tag("p", run.get("statement", "no statement of privacy in run.json"), cls="statement"),
+        tag("nav", *links),
+    )
+    return tag("header", inner)
+
+
+def asked(run: dict[str, Any]) -> Html:
+    """What the reviewer is asked to sign."""
+    recipient = run.get("recipient") or {}
+    told = [
+        ("release", run.get("release")),
+        ("recipient", f"{recipient.get('name', '–')} ({recipient.get('kind', '–')})"),
+        ("purpose", run.get("purpose")),
+        ("further legal basis", run.get("legal_basis")),
+        ("clocks evaluated at", run.get("as_of")),
+        ("delete this folder after", run.get("delete_after")),
+    ]
+    listed = [tag("dt", name) + tag("dd", value) for name, value in told if value]
+    parts = [tag("dl", *map(Html, listed))]
+    products = (run.get("privacy") or {}).get("products", [])
+    if products:
+        rows = [
+            (
+                entry.get("kind"),
+                f"{entry['cell_m']} m" if "cell_m" in entry else "–",
+                entry.get("bins"),
+                ", ".join(entry.get("columns") or []) or "–",
+                entry.get("rows_per_person") or "–",
+            )
+            for entry in products
+        ]
+        parts.append(table(("product", "cells", "time bins", "further columns", "rows a person and class"), rows))
+    return section("asked", "What you are asked to sign", *parts)
+
+
+def cards(run: dict[str, Any]) -> Html:
+    """The figures that carry the verdict, each with what it was held against."""
+    return tag("div", *_cards(run), cls="cards")
+
+
+def _cards(run: dict[str, Any]) -> Iterator[Html]:
+    findings, bad = run.get("findings", []), failed(run)
+    yield _card(
+        "Checks of the written files",
+        f"{len(findings) - len(bad)} of {len(findings)} passed",
+        "recounted with other code than made them" if not bad else f"{len(bad)} failed: the release is refused",
+        good=bool(findings) and not bad,
+    )
+    risk = run.get("risk") or {}
+    before, after = risk.get("before"), risk.get("after")
+    privacy = run.get("privacy") or {}
+    if before and after:
+        k = privacy.get("k")
+        yield _card(
+            f"Fewest {_units(run)} in a class",
+            _change(before["class_size_min"], after["class_size_min"]),
+            f"asked for: at least {k}" if k else "of the finest product",
+            good=None if k is None else after["class_size_min"] >= k,
+        )
+        limit = Fraction(privacy["dominance"]) if privacy.get("dominance") else None
+        worst = Fraction(after["row_risk_max"])
+        yield _card(
+            "Largest share of one person in a class",
+            _change(percent(float(Fraction(before["row_risk_max"]))), percent(float(worst))),
+            f"limit: {percent(float(limit))}" if limit else "of the class's rows",
+            good=None if limit is None else worst <= limit,
+        )
+        yield _card(
+            "People who are alone in some class",
+            _change(before["unique_persons"], after["unique_persons"]),
+            f"of {number(before['persons'])} people in the data",
+            good=after["unique_persons"] == 0,
+        )
+    for product in run.get("products", [])[:1]:
+        yield _card(
+            f"Trips that leave in {part_text(product['part'])}",
+            percent(product["share_released"]),
+            f"{number(product['trips_released'])} of {number(product['trips'])}",
+        )
+    used = sum(entry["used"] for entry in run.get("lines", []))
+    if run.get("lines"):
+        lines = sum(entry["physical"] - entry["header"] for entry in run["lines"])
+        yield _card("Lines used", f"{number(used)}", f"of {number(lines)}; every other line has a reason below")
+
+
+def _units(run: dict[str, Any]) -> str:
+    return {"driver": "drivers", "trip": "trips"}.get((run.get("privacy") or {}).get("unit", "person"), "people")
+
+
+def _change(before: object, after: object) -> Html:
+    old = f"{before:,}" if isinstance(before, int) else before
+    new = f"{after:,}" if isinstance(after, int) else after
+    return Html(tag("span", old, " → ", cls="was", style="display:inline") + html_text(new))
+
+
+def html_text(value: object) -> Html:
+    """Text, escaped."""
+    return tag("span", value, style="display:inline;font-size:inherit;color:inherit")
+
+
+def _card(name: str, value: object, beside: str, *, good: bool | None = None) -> Html:
+    mark = "" if good is None else " good" if good else " bad"
+    return tag("div", tag("span", name), tag("b", value), tag("span", beside), cls=f"card{mark}")

@@ -1,0 +1,85 @@
+"""What the short names of run.json mean, in words for a reviewer who did not write the code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anonkit.schema import Reason
+
+RULES = {
+    "no_person": "nobody is named, so nobody could be counted",
+    "no_driver": "no driver is named, so no driver could be counted",
+    "no_trip": "no trip is named",
+    "outside_area": "starts or ends outside the public area of this release",
+    "outside_period": "starts outside the period of this release",
+    "retention": "older than the operator's promise to keep it",
+    "erasure": "the person asked to be erased",
+    "restriction": "the person asked that processing stop",
+    "withdrawn_consent": "consent was withdrawn before the trip",
+    "minor": "the person is under age",
+}
+CHECKS = {
+    "files": "Only the described files",
+    "identifiers": "No identifiers in texts",
+    "columns": "Only the declared columns",
+    "order": "No order of the input left",
+    "not_empty": "Something is released",
+    "rows": "Numbers recounted",
+    "class_size": "Enough people in each class",
+    "class_size_drivers": "Enough drivers in each class",
+    "dominance": "Nobody owns a class",
+    "subtraction": "Subtracting finer products",
+    "bin_totals": "Knowing a bin's total",
+    "suppression": "What is told of the gaps",
+}
+RISKS = (
+    ("row_risk_max", "Largest share of one person in a class", "how sure an attacker can be of one row, at worst"),
+    ("row_risk_mean", "The same, mean over rows", "how sure he is on average"),
+    ("marketer", "Right guesses of all persons at once", "expected share if he guesses everybody"),
+)
+LIMITS = (
+    "What the members of a class have in common: k different people who all ride to one clinic at one hour tell that of "
+    "each of them. Where destinations are sensitive, ask for a diversity rule.",
+    "Somebody who already knows that a person is in the data and much of what he did (membership). k-anonymity does not "
+    "stop that; a public recipient needs differential privacy.",
+    "Other data about the same people released elsewhere: other operators, other releases, other periods.",
+    "A wrong recipe: thresholds that are too low, or an identifier mapped as a category. Read the recipe as well.",
+    "The people and machines of your own side: this folder holds exact counts and has a date by which it must be gone.",
+)
+
+
+def reason_text(name: str) -> str:
+    """Why a line was rejected.
+
+    >>> reason_text("blank_line")
+    'the line is empty'
+    """
+    try:
+        return Reason(name).what
+    except ValueError:
+        return name.replace("_", " ")
+
+
+def rule_text(name: str) -> str:
+    """By which rule a line was dropped."""
+    return RULES.get(name, name.replace("_", " "))
+
+
+def check_text(name: str) -> str:
+    """What a check asks."""
+    return CHECKS.get(name, name.replace("_", " ").capitalize())
+
+
+def part_text(part: str) -> str:
+    """A product as a reader says it.
+
+    >>> part_text("volumes:start")
+    'volumes, departures'
+    """
+    kind, _, end = part.partition(":")
+    return kind + {"start": ", departures", "end": ", arrivals"}.get(end, f", {end}" if end else "")
+
+
+def number(value: Any) -> str:
+    """A count for a table; a dash where there is none."""
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.3g}"
