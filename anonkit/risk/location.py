@@ -78,6 +78,7 @@ class LocationRisk:
             self.worst,
             baseline=1 / max(1, self.persons_in_data),
             control=control.worst if control else None,
+            control_excuses=False,
             seed=self.seed or 0,
             assumptions=(f"the attacker knows {self.known} true points; {tried}; worst background of each person",),
             details={"share_at_certainty": float((self.worst == 1).mean()) if len(self.worst) else 0.0},

@@ -115,6 +115,7 @@ def _same_set(name: str, sets: Ints, knows: str) -> RiskFigure:
         size == 1,
         baseline=1 / max(1, len(sets)),
         control_hits=size == 2,
+        control_excuses=False,
         assumptions=(knows, "control: the target left out of the data, and exactly one other person fits"),
         details={"median_persons_alike": float(np.median(size)) if len(size) else 0.0},
     )

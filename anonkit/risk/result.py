@@ -73,6 +73,8 @@ class RiskFigure:
     percentile95: float | None = None
     maximum: float | None = None
     unit: str = "person"
+    control_excuses: bool = True
+    """False where a success is a fact about the data (a person *is* alone in it), however often guesses also hit."""
     assumptions: tuple[str, ...] = ()
     """What the attacker is taken to know, and what was not tried."""
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -85,7 +87,9 @@ class RiskFigure:
 
     @property
     def reference(self) -> float:
-        """The larger of baseline and control: what must be exceeded to call the attack a success."""
+        """What counts as nothing learned: the larger of baseline and control, or the baseline alone."""
+        if not self.control_excuses:
+            return float(self.baseline)
         return max(float(self.baseline), float(self.control if self.control is not None else self.baseline))
 
     @property
@@ -207,6 +211,7 @@ def share_figure(
     baseline: float,
     control_hits: NDArray[np.bool_] | None = None,
     seed: int | None = None,
+    control_excuses: bool = True,
     assumptions: tuple[str, ...] = (),
     details: Mapping[str, Any] | None = None,
 ) -> RiskFigure:
@@ -225,6 +230,7 @@ def share_figure(
         persons=len(hits),
         trials=len(hits),
         seed=seed,
+        control_excuses=control_excuses,
         assumptions=assumptions,
         details=dict(details or {}),
     )
@@ -237,6 +243,7 @@ def value_figure(
     baseline: float,
     control: NDArray[np.float64] | None = None,
     seed: int,
+    control_excuses: bool = True,
     assumptions: tuple[str, ...] = (),
     details: Mapping[str, Any] | None = None,
 ) -> RiskFigure:
@@ -255,6 +262,7 @@ def value_figure(
         persons=len(per_person),
         trials=len(per_person),
         seed=seed,
+        control_excuses=control_excuses,
         mean=found.value,
         percentile95=float(np.quantile(per_person, 0.95)) if len(per_person) else None,
         maximum=float(per_person.max()) if len(per_person) else None,

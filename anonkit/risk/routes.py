@@ -82,6 +82,7 @@ def subpath_risk(
         walkers[chosen] == 1,
         baseline=1 / max(1, table.persons),
         control_hits=walkers[chosen] == 2,
+        control_excuses=False,
         seed=seed,
         assumptions=(f"the attacker saw his target walk {length} links in a row",),
         details={"runs": table.items, "runs_of_one_person": int((walkers == 1).sum())},

@@ -92,6 +92,7 @@ def trip_risk(person: NDArray[np.integer], *columns: NDArray[np.integer]) -> Ris
         (fewest == 1).astype(float),
         baseline=1 / max(1, table.persons),
         control=(second == 2).astype(float),
+        control_excuses=False,
         seed=0,
         assumptions=("the attacker knows origin, destination and time of each of the target's trips",),
         details={"mean_risk": float((1 / fewest).mean()) if table.persons else 0.0},

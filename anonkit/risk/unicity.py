@@ -160,6 +160,7 @@ def _figures(table: Incidence, known: tuple[int, ...], persons: int, seed: int, 
             alone[:, p - 1],
             baseline=1 / max(1, table.persons),
             control=other[:, p - 1],
+            control_excuses=False,
             seed=seed,
             assumptions=(
                 f"the attacker knows {p} true place-times of his target, drawn at random",

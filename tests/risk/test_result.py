@@ -76,3 +76,12 @@ def test_figures_are_json_with_the_exact_fraction_as_text() -> None:
     told = json.loads(json.dumps(figure.as_json()))
     assert told["exact"] == "1/11"
     assert told["details"] == {"sizes": [0, 1]}
+
+
+def test_a_person_alone_in_the_data_is_not_excused_by_false_alarms() -> None:
+    # A quarter is alone, and a quarter would be claimed wrongly: for a guess that is nothing, for uniqueness it is.
+    quarter = np.arange(4000) % 4 == 0
+    guess = share_figure("x", quarter, baseline=0.001, control_hits=quarter)
+    alone = share_figure("x", quarter, baseline=0.001, control_hits=quarter, control_excuses=False)
+    assert guess.is_at_baseline(margin=0.02)
+    assert not alone.is_at_baseline(margin=0.02)
