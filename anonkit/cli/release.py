@@ -13,6 +13,9 @@ def release(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     out: Annotated[Path, typer.Option(help="Folder to hand over; must not exist yet.")],
     inside: Annotated[Path | None, typer.Option(help="Folder that stays; default OUT.inside.")] = None,
+    registry: Annotated[
+        Path | None, typer.Option(help="Folder of all releases of the operator; default anonkit.registry beside OUT.")
+    ] = None,
     as_of: Annotated[str | None, typer.Option(help="Date at which clocks are evaluated; default now.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run as JSON.")] = False,
@@ -24,7 +27,7 @@ def release(
 
     progress = Progress() if quiet or as_json else TerminalProgress(STAGES)
     try:
-        result = make(recipe, out=out, inside=inside, as_of=as_of, progress=progress)
+        result = make(recipe, out=out, inside=inside, registry=registry, as_of=as_of, progress=progress)
     finally:
         progress.close()
     if as_json:

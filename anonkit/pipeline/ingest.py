@@ -33,7 +33,7 @@ class Ingested:
     rejected: pa.Table
 
 
-def ingest(recipe: Recipe, *, session: Session, key: bytes, record_key: bytes | None, as_of: datetime) -> Ingested:
+def ingest(recipe: Recipe, *, session: Session, key: bytes, record_key: bytes, as_of: datetime) -> Ingested:
     """Read all inputs of a recipe.
 
     Raises
@@ -57,7 +57,7 @@ def _one(
     *,
     session: Session,
     key: bytes,
-    record_key: bytes | None,
+    record_key: bytes,
     as_of: datetime,
 ) -> tuple[nw.LazyFrame[Any], Accounting, pa.Table]:
     grid, bins = recipe.geo.grid, recipe.time.time_bins

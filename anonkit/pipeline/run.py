@@ -17,16 +17,19 @@ from anonkit.base.entropy import fresh_key
 from anonkit.base.errors import ReleaseRefusedError
 from anonkit.base.findings import Finding
 from anonkit.base.progress import Progress
+from anonkit.bundle import CHECKSUMS
 from anonkit.engine import Session
 from anonkit.kanon import decide_products
 from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.measure import measure_risk, product_figures
 from anonkit.pipeline.page import measure_utility, report_tables
+from anonkit.pipeline.register import Register, product_hashes
 from anonkit.publish import Handover, ReleaseSpec, run_gate, write_bundle
 from anonkit.recipe import Recipe, load_recipe
 from anonkit.report import write_report
 from anonkit.version import __version__
 
+REGISTRY = "anonkit.registry"
 STAGES = ("read", "decide", "measure", "write", "gate", "report", "hand over")
 REPORT = "report.html"
 
@@ -53,6 +56,7 @@ def release(
     *,
     out: str | Path,
     inside: str | Path | None = None,
+    registry: str | Path | None = None,
     as_of: str | date | datetime | None = None,
     progress: Progress | None = None,
 ) -> ReleaseResult:
@@ -63,6 +67,8 @@ def release(
     recipe : path of the YAML file.
     out : folder to hand over; must not exist yet.
     inside : folder that stays; default ``<out>.inside``.
+    registry : folder of the operator's releases and of the persistent key; default ``anonkit.registry`` beside ``out``.
+        All releases of an operator must share it, else overlaps between them cannot be seen.
     as_of : the instant at which clocks are evaluated; default now.
 
     Returns
@@ -84,7 +90,8 @@ def release(
         with Session(
             threads=read.engine.threads, memory_limit=read.engine.memory_limit, folder=places.inside
         ) as session:
-            result = _make(read, digest, places, session, progress, when)
+            register = Register.open(Path(registry) if registry is not None else places.out.with_name(REGISTRY))
+            result = _make(read, digest, places, register, session, progress, when)
         failed = [found for found in result.findings if found.failed]
         if failed:
             places.write_run({**result.run, "status": "refused"})
@@ -97,21 +104,29 @@ def release(
             )
         with progress.stage("hand over"):
             places.write_run({**result.run, "status": "ready"})
+            assert places.staging is not None
+            entries = register.record(read, product_hashes(places.staging, read))
             progress.moment("hand over:before rename")
             places.hand_over()
             progress.moment("hand over:after rename")
+            register.issue(entries, places.out / CHECKSUMS)
             places.write_run({**result.run, "status": "released"})
     progress.close()
     return result
 
 
 def _make(
-    recipe: Recipe, digest: str, places: Handover, session: Session, progress: Progress, when: datetime
+    recipe: Recipe,
+    digest: str,
+    places: Handover,
+    register: Register,
+    session: Session,
+    progress: Progress,
+    when: datetime,
 ) -> ReleaseResult:
     assert places.staging is not None
     with progress.stage("read"):
-        record_key = fresh_key() if recipe.counts.noise is not None else None
-        ingested = ingest(recipe, session=session, key=fresh_key(), record_key=record_key, as_of=when)
+        ingested = ingest(recipe, session=session, key=fresh_key(), record_key=register.record_key, as_of=when)
         progress.moment("read:before checkpoint")
         rows = session.checkpoint(ingested.rows, "used")
         progress.moment("read:after checkpoint")
@@ -136,6 +151,8 @@ def _make(
     with progress.stage("gate"):
         progress.moment("gate:before")
         findings = run_gate(places.staging, spec, resources, used=rows, session=session)
+        if not any(found.failed for found in findings):
+            findings = (*findings, register.overlap(recipe, product_hashes(places.staging, recipe)))
         progress.moment("gate:after")
     run = {
         "release": recipe.release,

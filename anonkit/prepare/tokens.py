@@ -29,7 +29,7 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_di
     table : trips as a source gives them, ids as the operator wrote them.
     key : 32 random bytes that live for the run only (``base.entropy.fresh_key``).
     record_key : 32 bytes that outlive the run and stay inside; adds ``record``, 40 bits by which counts are perturbed the
-        same way in every release (``kanon.perturb``).
+        same way in every release (``kanon.perturb``), and orders trips, so that thinning keeps the same ones.
     by_distinct : hash each distinct id once and join it back; pays where a second scan of the ids is cheap (Parquet).
 
     Returns
@@ -56,7 +56,7 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_di
         if name == "trip":
             text = f"coalesce({text}, 'line{SEPARATOR}' || _line)" if "_line" in names else text
             make = session.token_sql if unit == "trip" else session.order_sql
-            hashes[name] = {name: make(text, key=key, prefix=f"{name}{SEPARATOR}{prefix}")}
+            hashes[name] = {name: make(text, key=record_key or key, prefix=f"{name}{SEPARATOR}{prefix}")}
         else:
             hashes[name] = {name: session.token_sql(text, key=key, prefix=f"{name}{SEPARATOR}{prefix}")}
         if name == unit and record_key is not None:

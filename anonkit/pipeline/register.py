@@ -1,0 +1,136 @@
+"""The register that a release is held against before it leaves, and the key that outlives runs.
+
+One folder for all releases of an operator (mode 0700): ``releases.chain`` says what has left, for which time, place and
+recipient; ``counts.key`` is the persistent key under which counts are perturbed and trips are ordered, so that a second
+release of the same data says the same (rulings 12, 13). A release that shares days and zones with an earlier one of the
+same operator is refused unless it says exactly the same numbers: then nothing can be learned by comparing the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from anonkit.base.findings import Finding, finding
+from anonkit.engine import private_folder, sha256_of
+from anonkit.recipe import Recipe
+from anonkit.registry import Release, ReleaseRegister, new_key_file, read_key
+
+CHAIN, KEY = "releases.chain", "counts.key"
+GUARANTEE = "k_anonymity"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Register:
+    """The folder of one operator's releases."""
+
+    folder: Path
+    releases: ReleaseRegister
+    record_key: bytes
+
+    @classmethod
+    def open(cls, folder: Path) -> Register:
+        """Open the register, or begin it."""
+        private_folder(folder)
+        if not (folder / KEY).is_file():
+            new_key_file(folder / KEY)
+        chain = folder / CHAIN
+        releases = ReleaseRegister(chain) if chain.is_file() else ReleaseRegister.create(chain)
+        return cls(folder=folder, releases=releases, record_key=read_key(folder / KEY))
+
+    def overlap(self, recipe: Recipe, hashes: dict[str, str]) -> Finding:
+        """Whether an earlier release could be subtracted from this one (ruling 13)."""
+        earlier = self._earlier(recipe)
+        others = sorted({release.name for release in earlier if release.products != hashes})
+        said = f"{len(earlier)} with the same numbers" if earlier and not others else "none"
+        return finding(
+            "overlap",
+            "release",
+            passed=not others,
+            value=", ".join(others) or said,
+            threshold="no earlier release of these operators, days and zones, or exactly the same numbers",
+            message="subtracting an earlier release isolates nobody; choose another period, or withdraw one never handed over",
+            ruling="13",
+        )
+
+    def record(self, recipe: Recipe, hashes: dict[str, str]) -> tuple[str, ...]:
+        """Write the release down before it is handed over; one entry an operator. Names of the entries.
+
+        Raises
+        ------
+        ReleaseRefusedError : it overlaps an earlier release that says other numbers, or one of another guarantee.
+        """
+        entries = []
+        for operator in operators(recipe):
+            same = [release.name for release in self._earlier(recipe) if release.products == hashes]
+            release = self._release(recipe, operator, hashes)
+            self.releases.record(release, differenced=same)
+            entries.append(release.name)
+        return tuple(entries)
+
+    def issue(self, entries: tuple[str, ...], manifest: Path) -> None:
+        """The bundle is in place."""
+        for name in entries:
+            self.releases.issue(name, manifest_hash=sha256_of(manifest))
+
+    def _earlier(self, recipe: Recipe) -> list[Release]:
+        grid, days = recipe.geo.grid, labels(recipe.period.first, recipe.period.last)
+        zones = [int(code) for code in grid.cells(grid.levels - 1)]
+        found: list[Release] = []
+        for operator in operators(recipe):
+            found += self.releases.overlapping(operator, days, zones, tessellation=grid.describe())
+        return found
+
+    def _release(self, recipe: Recipe, operator: str, hashes: dict[str, str]) -> Release:
+        base = recipe.release if len(operators(recipe)) == 1 else f"{recipe.release}.{operator}"
+        known, name, number = self.releases.releases(), base, 1
+        while name in known:
+            number += 1
+            name = f"{base}.{number}"
+        grid = recipe.geo.grid
+        return Release(
+            name=name,
+            dataset=operator,
+            guarantee=GUARANTEE,
+            periods=labels(recipe.period.first, recipe.period.last),
+            tessellation=grid.describe(),
+            zones=tuple(str(code) for code in grid.cells(grid.levels - 1)),
+            products=hashes,
+            recipients=(recipe.recipient.name,),
+            purpose=recipe.purpose,
+            licence=recipe.licence,
+        )
+
+
+def operators(recipe: Recipe) -> tuple[str, ...]:
+    """The operators whose people a release is about, in the recipe's order."""
+    return tuple(dict.fromkeys(entry.operator for entry in recipe.inputs))
+
+
+def product_hashes(folder: Path, recipe: Recipe) -> dict[str, str]:
+    """SHA-256 of each product's CSV and of the suppression table: equal if and only if they say the same."""
+    names = [*(product.kind for product in recipe.kanon_products), "suppression"]
+    return {name: sha256_of(folder / f"{name}.csv") for name in names}
+
+
+def labels(first: date, last: date) -> tuple[str, ...]:
+    """A period of local dates as few labels: years, months, days.
+
+    >>> labels(date(2026, 8, 31), date(2026, 10, 1))
+    ('2026-08-31', '2026-09', '2026-10-01')
+    """
+    found, day = [], first
+    while day <= last:
+        year_end = date(day.year, 12, 31)
+        month_end = (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+        if (day.month, day.day) == (1, 1) and year_end <= last:
+            found.append(f"{day.year:04d}")
+            day = year_end
+        elif day.day == 1 and month_end <= last:
+            found.append(f"{day:%Y-%m}")
+            day = month_end
+        else:
+            found.append(day.isoformat())
+        day += timedelta(days=1)
+    return tuple(found)
