@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from anonkit.base.errors import BundleError
 from anonkit.base.findings import Finding, finding
-from anonkit.bundle import Resource
+from anonkit.bundle import Resource, check_files
 from anonkit.bundle.manifest import files_of
 from anonkit.engine import Session
 from anonkit.kanon import Step
@@ -92,6 +93,16 @@ def _files(folder: Path, resources: tuple[Resource, ...]) -> Iterator[Finding]:
         message="the folder holds exactly the files that its description names",
         ruling="26",
     )
+    held = _checksums_hold(folder)
+    yield finding(
+        "checksums",
+        "release",
+        passed=held,
+        value="as listed" if held else "a file differs",
+        threshold="as listed",
+        message="nothing was changed after the checksums were written",
+        ruling="26",
+    )
     found = scan_values(present)
     yield finding(
         "identifiers",
@@ -102,6 +113,14 @@ def _files(folder: Path, resources: tuple[Resource, ...]) -> Iterator[Finding]:
         message="no file name looks like an identifier",
         ruling="5",
     )
+
+
+def _checksums_hold(folder: Path) -> bool:
+    try:
+        check_files(folder)
+    except BundleError:
+        return False
+    return True
 
 
 def _columns(folder: Path, resource: Resource) -> Iterator[Finding]:
@@ -123,7 +142,7 @@ def _columns(folder: Path, resource: Resource) -> Iterator[Finding]:
             message="the file has the declared columns and no other",
             ruling="5",
         )
-    if not resource.parquet_only:
+    if not resource.parquet_only and all((folder / path).is_file() for path in resource.paths):
         yield _same_and_sorted(folder, resource, declared)
 
 
