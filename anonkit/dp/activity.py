@@ -145,7 +145,8 @@ class Activity:
 def _laws() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Grid of (α, β) and its prior: nine tenths power laws, a tenth laws that fall ever faster."""
     alpha = np.linspace(0.9, 9.0, 120)
-    power = sum(share / sd * np.exp(-0.5 * ((alpha - mean) / sd) ** 2) for share, mean, sd in ALPHA_PRIOR)
+    parts = [share / sd * np.exp(-0.5 * ((alpha - mean) / sd) ** 2) for share, mean, sd in ALPHA_PRIOR]
+    power = np.sum(parts, axis=0)
     curved = [(a, b) for a in np.linspace(-2.0, 4.0, 31) for b in np.geomspace(0.05, 3.0, 14) if a >= -3 * b]
     alphas, betas = np.concatenate([[alpha, 0 * alpha], np.array(curved).T], 1)
     prior = np.concatenate([POWER_LAW * power / power.sum(), np.full(len(curved), (1 - POWER_LAW) / len(curved))])

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from anonkit.dp.postprocess import NoiseShape, gamma_posterior
+from anonkit.dp.postprocess import NoiseShape, gamma_evidence, gamma_posterior
+
+SHAPES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 50.0)
 
 
 def rake(
@@ -62,15 +64,16 @@ def rake(
 
 
 def positive_sums(noisy: np.ndarray, standard_deviation: float) -> np.ndarray:
-    """Posterior mean of non-negative sums seen under normal noise; the gamma prior is fitted to the sums themselves.
+    """Posterior mean of non-negative sums seen under normal noise; the gamma prior's shape is the likeliest.
 
     A zone without a single trip gets a noisy sum that is often negative, and clipping would make it positive on average.
     """
-    mean = max(float(noisy.mean()), 1e-9)
-    variance = max(float(noisy.var()) - standard_deviation**2, 0.05 * mean**2)
-    shape = np.clip(mean**2 / variance, 0.2, 50.0)
-    ones = np.ones(len(noisy))
+    mean = max(float(noisy.mean()), 1e-3 * standard_deviation, 1e-9)
     noise = NoiseShape(scale=standard_deviation, normal=True)
+    sample = noisy[:: max(len(noisy) // 512, 1)]
+    evidence = [gamma_evidence(sample, mean=mean, shape=shape, noise=noise) for shape in SHAPES]
+    shape = SHAPES[int(np.argmax(evidence))]
+    ones = np.ones(len(noisy))
     return gamma_posterior(noisy, mean=mean * ones, shape=shape * ones, noise=noise)[0]
 
 

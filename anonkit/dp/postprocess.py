@@ -44,9 +44,6 @@ def gamma_posterior(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Posterior mean and variance of x ~ Gamma(mean, shape), seen as ``noisy`` = x + noise.
 
-    Integrated by trapezoids over nodes in log x, for the prior's long legs, together with nodes around the observation,
-    for a narrow likelihood; what the prior holds below the first node is put on that node.
-
     >>> mean, _ = gamma_posterior(np.array([0.0, 50.0]), mean=np.array([10.0, 10.0]), shape=np.array([1.0, 1.0]),
     ...     noise=NoiseShape(scale=2.0))
     >>> bool(mean[0] < 3) and bool(47 < mean[1] < 50)
@@ -55,24 +52,40 @@ def gamma_posterior(
     average, variance = np.empty(len(noisy)), np.empty(len(noisy))
     for start in range(0, len(noisy), CHUNK):
         part = slice(start, start + CHUNK)
-        y, m, k = noisy[part, None], mean[part, None], shape[part, None]
-        least = m * math.exp(LOG_NODES[0])
-        around_prior = m + m / np.sqrt(k) * NEAR_NODES
-        around_seen = y + noise.scale * NEAR_NODES
-        x = np.concatenate(
-            [m * np.exp(LOG_NODES), np.maximum(np.concatenate([around_prior, around_seen], 1), least)], 1
-        )
-        x.sort(axis=1)
-        width = np.empty_like(x)
-        width[:, 1:-1] = (x[:, 2:] - x[:, :-2]) / 2
-        width[:, -1] = (x[:, -1] - x[:, -2]) / 2
-        width[:, 0] = x[:, 0] / k[:, 0] + (x[:, 1] - x[:, 0]) / 2
-        log_weight = (k - 1) * np.log(x / m) - k * x / m + noise.log_likelihood(y - x)
-        weight = np.exp(log_weight - log_weight.max(1, keepdims=True)) * width
-        weight /= weight.sum(1, keepdims=True)
+        x, weight, _ = _weighted_nodes(noisy[part, None], mean[part, None], shape[part, None], noise)
         average[part] = (weight * x).sum(1)
         variance[part] = np.maximum((weight * (x - average[part, None]) ** 2).sum(1), 0)
     return average, variance
+
+
+def gamma_evidence(noisy: np.ndarray, *, mean: float, shape: float, noise: NoiseShape) -> float:
+    """Log likelihood of all ``noisy`` values under one gamma prior; chooses among shapes."""
+    ones = np.ones((len(noisy), 1))
+    _, _, log_sum = _weighted_nodes(noisy[:, None], mean * ones, shape * ones, noise)
+    return float(log_sum.sum()) + len(noisy) * (shape * math.log(shape) - math.lgamma(shape) - math.log(mean))
+
+
+def _weighted_nodes(
+    y: np.ndarray, m: np.ndarray, k: np.ndarray, noise: NoiseShape
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes, their posterior weights (summing to 1), and the log of the sum.
+
+    Trapezoids over nodes in log x, for the prior's long legs, together with nodes around prior and observation; what
+    the prior holds below the first node is put on that node.
+    """
+    least = m * math.exp(LOG_NODES[0])
+    around = np.concatenate([m + m / np.sqrt(k) * NEAR_NODES, y + noise.scale * NEAR_NODES], 1)
+    x = np.concatenate([m * np.exp(LOG_NODES), np.maximum(around, least)], 1)
+    x.sort(axis=1)
+    width = np.empty_like(x)
+    width[:, 1:-1] = (x[:, 2:] - x[:, :-2]) / 2
+    width[:, -1] = (x[:, -1] - x[:, -2]) / 2
+    width[:, 0] = x[:, 0] / k[:, 0] + (x[:, 1] - x[:, 0]) / 2
+    log_weight = (k - 1) * np.log(x / m) - k * x / m + noise.log_likelihood(y - x)
+    highest = log_weight.max(1, keepdims=True)
+    weight = np.exp(log_weight - highest) * width
+    total = weight.sum(1, keepdims=True)
+    return x, weight / total, np.log(total) + highest
 
 
 @dataclass(frozen=True, kw_only=True)
