@@ -19,7 +19,15 @@ from anonkit.kanon import Decisions
 from anonkit.kanon.products import ROLLED, Step
 from anonkit.recipe import Recipe
 from anonkit.report import PartTable, ReportTables
-from anonkit.utility import align, cell_displacement, displacement_min, product_utility
+from anonkit.utility import (
+    Profile,
+    align,
+    cell_displacement,
+    displacement_min,
+    length_profile,
+    product_utility,
+    trip_lengths,
+)
 
 
 def report_tables(decisions: Decisions, recipe: Recipe, folder: Path, *, session: Session) -> ReportTables:
@@ -85,12 +93,25 @@ def measure_utility(
             keys=[name for name in part.product.keys if name != ROLLED],
             bins=step.at.bins,
             bin=table.bin,
-            centres=grid.centres if shaped else None,
+            length=_lengths(decisions, step, table, grid, session) if shaped and not part.end else None,
             metres=cell_displacement(cell, coarse, trips, centres=grid.centres) if shaped else None,
             minutes=displacement_min(begin, base.seconds, step.at.bins.seconds, trips),
         )
         found.append(utility.as_dict())
     return found
+
+
+def _lengths(decisions: Decisions, step: Step, table: PartTable, grid: Any, session: Session) -> Profile:
+    """Lengths between the finest cells before, between the published cells after."""
+    query = "SELECT start_cell, end_cell, count(*)::BIGINT AS n FROM {rows} GROUP BY ALL"
+    fine = session.sql(query, rows=decisions.rows).to_pandas()
+    after = table.classes.dropna(subset=["after"])
+    sides = []
+    for frame, level in ((fine, 0), (after, step.at.level)):
+        side_m = grid.side_m(level) if hasattr(grid, "side_m") else 0.0
+        start, end = (frame[name].to_numpy(np.int64) for name in ("start_cell", "end_cell"))
+        sides.append(trip_lengths(start, end, centres=grid.centres, side_m=side_m))
+    return length_profile(sides[0], fine["n"].to_numpy(), sides[1], after["after"].to_numpy())
 
 
 def _written(step: Step, keys: list[str], folder: Path, session: Session) -> pd.DataFrame:

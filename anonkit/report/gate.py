@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from anonkit.report.html import Html, section, table, tag
@@ -40,30 +41,44 @@ def _mark(found: dict[str, Any], *, told: bool = True) -> Html:
 
 
 def _matrix(findings: list[dict[str, Any]]) -> Html:
-    """Questions down, products across; the answer in the field."""
-    products = list(dict.fromkeys(found["product"] for found in findings))
+    """Questions down, products across, the answer in the field; what is asked of one thing only stands below."""
+    asked_of = Counter(found["product"] for found in findings)
+    products = [name for name in asked_of if asked_of[name] > 1]
+    alone = [found for found in findings if asked_of[found["product"]] == 1]
     rows = []
-    for check in dict.fromkeys(found["check"] for found in findings):
+    for check in dict.fromkeys(found["check"] for found in findings if found["product"] in products):
         own = {found["product"]: found for found in findings if found["check"] == check}
         first = next(iter(own.values()))
         asked = " / ".join(dict.fromkeys(found["threshold"] for found in own.values()))
         ruling = f" (ruling {first['ruling']})" if first.get("ruling") else ""
-        question = Html(
-            tag("b", check_text(check)) + tag("div", first["message"] + ruling, cls="note"),
-        )
+        question = Html(tag("b", check_text(check)) + tag("div", first["message"] + ruling, cls="note"))
         rows.append((question, asked, *(_mark(own[name]) if name in own else "" for name in products)))
-    return table(("question", "asked for", *map(part_text, products)), rows)
+    found = [table(("question", "asked for", *map(part_text, products)), rows)] if rows else []
+    return tag("div", *found, _listed(alone) if alone else None)
 
 
 def _files(findings: list[dict[str, Any]]) -> Html:
-    """Files down, questions across; words only where something is wrong."""
+    """Tables down, questions across; words only where something is wrong."""
     checks = [check for check in FILE_CHECKS if any(found["check"] == check for found in findings)]
     rows = []
-    for product in dict.fromkeys(found["product"] for found in findings):
-        own = {found["check"]: found for found in findings if found["product"] == product}
-        fields = [_mark(own[check], told=own[check]["status"] != "PASS") if check in own else "" for check in checks]
-        rows.append((tag("code", product), *fields))
-    return tag("div", table(("file or table", *map(check_text, checks)), rows), cls="small")
+    for name in dict.fromkeys(_stem(found["product"]) for found in findings):
+        fields: list[object] = []
+        for check in checks:
+            own = [found for found in findings if found["check"] == check and _stem(found["product"]) == name]
+            fields.append([tag("div", _mark(found, told=found["status"] != "PASS"), _kind(found)) for found in own])
+        rows.append((tag("code", name), *fields))
+    return tag("div", table(("table or file", *map(check_text, checks)), rows), cls="small")
+
+
+def _stem(product: str) -> str:
+    """``trips`` for ``trips.csv``, ``cells_2000m`` for ``zones/cells_2000m.parquet``."""
+    return product.rsplit("/", 1)[-1].removesuffix(".csv").removesuffix(".parquet")
+
+
+def _kind(found: dict[str, Any]) -> str:
+    """Which of a table's files the finding is about."""
+    suffix = found["product"].rsplit(".", 1)
+    return f" {suffix[1]}" if len(suffix) == 2 and suffix[1] in ("csv", "parquet") else ""
 
 
 def _listed(findings: list[dict[str, Any]]) -> Html:

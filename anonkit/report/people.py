@@ -35,7 +35,7 @@ def people(run: dict[str, Any]) -> Html | None:
     return section(
         "people",
         "How many people stand behind a row",
-        figure(picture, caption),
+        tag("div", figure(picture, caption), cls="solo"),
         tag("h3", "How sure an attacker can be"),
         tag("p", "He knows that somebody is in the data, and which class he is in. Figures are counted over everybody "
             f"in {part}, nothing is sampled."),

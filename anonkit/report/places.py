@@ -41,27 +41,31 @@ def places(tables: ReportTables) -> Html | None:
     if len(after):
         safe = cell_map(after, value="after", cell=part.cell, title=f"Leaves: starts in {part_text(name)}", **more)
         pictures.append(figure(safe, "Sum over the published classes. No colour: none, or suppressed."))
-        if {"start_cell", "end_cell"} <= set(after.columns):
-            flows = flow_map(after, value="after", title=f"Leaves: flows in {part_text(name)}", **more)
-            pictures.append(figure(flows, "Wide at the origin, thin at the destination; a ring stays in its cell."))
+    pictures += _weeks(part, after)
+    if len(after) and {"start_cell", "end_cell"} <= set(after.columns):
+        flows = flow_map(after, value="after", title=f"Leaves: flows in {part_text(name)}", **more)
+        pictures.append(figure(flows, "Wide at the origin, thin at the destination; a ring stays in its cell."))
+    arrivals = tables.parts.get("volumes:end")
+    if arrivals is not None:
+        ends = arrivals.classes.dropna(subset=["after"])
+        if len(ends):
+            picture = cell_map(ends, value="after", cell=arrivals.cell, title="Leaves: arrivals in volumes", **more)
+            pictures.append(figure(picture, "Sum over the published classes."))
     if tables.zones is not None:
         zones = zone_map(tables.zones, value="trips", name="name", title="Leaves: by zone", form="file")
         pictures.append(figure(zones, "Sum over the published classes by zone."))
-    weeks: dict[str, Any] = {"bins": part.bins, "bin": part.bin, "form": "file"}
-    highest = _highest(part)
-    breaks = value_breaks(highest)
-    pictures += [
-        figure(
-            hour_week_map(part.classes, value="before", title="Before: the week", breaks=breaks, **weeks),
-            "Trips by weekday and time of day, the local clock.",
-        ),
-        figure(
-            hour_week_map(after, value="after", title="Leaves: the week", breaks=breaks, **weeks),
-            "The same colours mean the same numbers on both sides.",
-        ),
-    ]
     parts.append(tag("div", *pictures, cls="pair"))
     return section("places", "Where and when", *parts)
+
+
+def _weeks(part: PartTable, after: pd.DataFrame) -> list[Html]:
+    more: dict[str, Any] = {"bins": part.bins, "bin": part.bin, "form": "file", "breaks": value_breaks(_highest(part))}
+    before = hour_week_map(part.classes, value="before", title="Before: the week", **more)
+    leaves = hour_week_map(after, value="after", title="Leaves: the week", **more)
+    return [
+        figure(before, "Trips by weekday and time of day, the local clock."),
+        figure(leaves, "The same colours mean the same numbers on both sides."),
+    ]
 
 
 def missing(tables: ReportTables) -> Html | None:
@@ -111,16 +115,16 @@ def worth(run: dict[str, Any]) -> Html | None:
                 number(counts["mean_error"]),
                 percent(counts["top_published"]),
                 number(entry["cells"]["rank_correlation"]),
-                f"{metres['median']:,.0f} / {metres['most']:,.0f} m" if metres else "–",
-                f"{minutes['median']:,.0f} / {minutes['most']:,.0f} min" if minutes else "–",
+                f"{metres['median']:,.0f} / {metres['most']:,.0f}" if metres else "–",
+                f"{minutes['median']:,.0f} / {minutes['most']:,.0f}" if minutes else "–",
             )
         )
     head = (
         *("product", "trips published", "misplaced", "divergence", "mean error, trips", "largest 100 published"),
-        *("order of cells", "place moved", "time moved"),
+        *("order of cells", "moved, metres", "moved, minutes"),
     )
     note = (
-        "Misplaced: share of trips that stand in a wrong class, suppressed ones counted as if they were nowhere. "
+        "Misplaced: share of trips that would have to change their class to turn the published distribution into the true one. "
         "Divergence: Jensen–Shannon, natural logarithm; 0 is the same, 0.69 has nothing in common. Order of cells: rank "
         "correlation of the cells' totals; 1 keeps the order. Moved: median and what 95 in 100 trips stay below, between "
         "the middle of the finest cell or bin and of the published one."
@@ -145,7 +149,7 @@ def worth(run: dict[str, Any]) -> Html | None:
                     length["labels"], length["before"], length["after"],
                     title=f"Straight-line length in {part_text(first['part'])}", axis="kilometres", form="file",
                 ),
-                f"Between the middles of published cells. Divergence {number(length['divergence'])}.",
+                f"Between the middles of cells, the finest before, the published ones after. Divergence {number(length['divergence'])}.",
             )
         )  # fmt: skip
     return section(

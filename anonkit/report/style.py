@@ -23,13 +23,13 @@ section{background:#fff;border:1px solid var(--rule);border-radius:8px;padding:2
 .statement{font-size:16px;border-left:4px solid var(--accent);padding:2px 0 2px 14px;margin:12px 0;max-width:82ch}
 nav{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:14px;margin-top:12px}
 a{color:var(--accent)}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(224px,1fr));gap:12px;margin:14px 0 4px}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:12px;margin:14px 0 4px}
 .card{border:1px solid var(--rule);border-radius:8px;padding:12px 14px;background:#fff}
 .card b{display:block;font-size:24px;line-height:1.2;margin:2px 0;font-weight:650;font-variant-numeric:tabular-nums}
 .card span{display:block;font-size:13px;color:var(--faint)}
 .card.bad{border-color:var(--bad);box-shadow:inset 4px 0 var(--bad)}
 .card.good{box-shadow:inset 4px 0 var(--good)}
-.was{color:var(--faint);font-weight:400;font-size:18px}
+.card .was{display:inline;color:var(--faint);font-weight:400;font-size:18px}.card .was{font-style:normal}
 .wide{overflow-x:auto;margin:8px 0 14px}
 table{border-collapse:collapse;width:100%;font-size:14px}
 th,td{text-align:left;vertical-align:top;padding:6px 12px 6px 0;border-bottom:1px solid var(--rule)}
@@ -40,8 +40,10 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 .PASS{color:var(--good)}.FAIL{color:var(--bad)}.WARN{color:var(--warn)}
 .verdict{display:inline-block;border-radius:6px;padding:4px 12px;font-weight:650;color:#fff}
 .verdict.good{background:var(--good)}.verdict.bad{background:var(--bad)}
-figure{margin:10px 0 16px}figcaption{max-width:78ch;margin-top:4px}
+figure{margin:10px 0 16px;min-width:0}figcaption{max-width:78ch;margin-top:4px}
 svg{max-width:100%;height:auto;display:block}
+.solo svg{width:760px}
+.pair svg{width:100%}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:6px 22px;align-items:start}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:3px 18px;margin:10px 0;font-size:14px}
 dt{color:var(--faint)}dd{margin:0;overflow-wrap:anywhere}

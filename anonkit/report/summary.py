@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from anonkit.report.html import Html, section, table, tag
+from anonkit.report.html import Html, html, section, table, tag
 from anonkit.report.words import number, part_text
 from anonkit.viz.colours import percent
 
@@ -126,12 +126,7 @@ def _units(run: dict[str, Any]) -> str:
 def _change(before: object, after: object) -> Html:
     old = f"{before:,}" if isinstance(before, int) else before
     new = f"{after:,}" if isinstance(after, int) else after
-    return Html(tag("span", old, " → ", cls="was", style="display:inline") + html_text(new))
-
-
-def html_text(value: object) -> Html:
-    """Text, escaped."""
-    return tag("span", value, style="display:inline;font-size:inherit;color:inherit")
+    return Html(tag("i", old, " → ", cls="was") + html(new))
 
 
 def _card(name: str, value: object, beside: str, *, good: bool | None = None) -> Html:

@@ -1,7 +1,7 @@
 """What a release is worth: its numbers against the raw ones. Inside only."""
 
 from anonkit.utility.counts import CountError, count_error, divergence
-from anonkit.utility.product import ProductUtility, align, cell_displacement, product_utility
+from anonkit.utility.product import ProductUtility, align, cell_displacement, product_utility, trip_lengths
 from anonkit.utility.shapes import (
     Displacement,
     Profile,
@@ -27,4 +27,5 @@ __all__ = [
     "divergence",
     "length_profile",
     "product_utility",
+    "trip_lengths",
 ]

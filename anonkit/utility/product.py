@@ -16,8 +16,9 @@ import pandas as pd
 from anonkit.base.errors import SchemaError
 from anonkit.geo import TimeBins
 from anonkit.utility.counts import CountError, count_error
-from anonkit.utility.shapes import Displacement, Profile, day_profile, displacement_m, distance_m, length_profile
+from anonkit.utility.shapes import Displacement, Profile, day_profile, displacement_m, distance_m
 
+MEAN_IN_SQUARE = 0.5214
 Centres = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -68,7 +69,7 @@ def product_utility(
     keys: Sequence[str],
     bins: TimeBins,
     bin: str,
-    centres: Centres | None,
+    length: Profile | None = None,
     metres: Displacement | None = None,
     minutes: Displacement | None = None,
 ) -> ProductUtility:
@@ -79,8 +80,7 @@ def product_utility(
     part : name of the product, such as ``flows`` or ``volumes:start``.
     classes : from ``align``: ``keys``, ``before``, ``after``.
     bin : which of ``keys`` is the time bin; ``bins`` says what its codes mean.
-    centres : longitude and latitude of cell codes, such as ``Grid.centres``; None where cells have no shapes.
-    metres, minutes : displacement, measured where finer places and times are known.
+    length, metres, minutes : measured by the caller, who knows finer places and times than the product's.
 
     Privacy
     -------
@@ -91,11 +91,6 @@ def product_utility(
     begin = classes[bin].to_numpy(np.int64) * bins.seconds
     after = classes["after"].fillna(0).to_numpy(float)
     before = classes["before"].to_numpy(float)
-    length = None
-    if centres is not None and {"start_cell", "end_cell"} <= set(keys):
-        (x1, y1), (x2, y2) = (centres(classes[name].to_numpy(np.int64)) for name in ("start_cell", "end_cell"))
-        metres_each = distance_m(x1, y1, x2, y2)
-        length = length_profile(metres_each, before, metres_each, after)
     return ProductUtility(
         part=part,
         counts=count_error(before, classes["after"].to_numpy(float)),
@@ -117,3 +112,14 @@ def cell_displacement(fine: np.ndarray, published: np.ndarray, trips: np.ndarray
     Inside only.
     """
     return displacement_m(*centres(np.asarray(fine)), *centres(np.asarray(published)), trips)
+
+
+def trip_lengths(start: np.ndarray, end: np.ndarray, *, centres: Centres, side_m: float) -> np.ndarray:
+    """Straight lines between the middles of cells, metres; within one cell the mean distance in a square.
+
+    Sources
+    -------
+    Mean distance of two points in a square: 0.5214 of its side (Ghosh 1951).
+    """
+    apart = distance_m(*centres(np.asarray(start)), *centres(np.asarray(end)))
+    return np.where(np.asarray(start) == np.asarray(end), MEAN_IN_SQUARE * side_m, apart)

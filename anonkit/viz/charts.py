@@ -62,7 +62,10 @@ def hour_week_map(
     rows = ("all days",) if bins.pool == "day" else DAYS
     grid = np.zeros((len(rows), a_day))
     np.add.at(grid, (day, field), sums["value"].to_numpy(float))
-    chosen = tuple(breaks) if breaks is not None else value_breaks(grid.max(initial=1))
+    told = np.zeros(grid.shape, dtype=bool)
+    told[day, field] = True
+    grid[~told] = np.nan
+    chosen = tuple(breaks) if breaks is not None else value_breaks(np.nanmax(grid, initial=1))
     keys = tuple(
         Key(colour=colour, label=label) for colour, label in zip(ramp(len(chosen)), class_labels(chosen), strict=True)
     )
@@ -78,6 +81,7 @@ def hour_week_map(
             for name, row in zip(rows, grid, strict=True)
         ),
         keys=keys,
+        note="" if told.all() else "no colour: none, or suppressed",
     )
     return drawn(scene, form)
 

@@ -6,7 +6,8 @@ from anonkit.viz.colours import FAINT, INK, LIMIT, RULE, nice, number, percent
 from anonkit.viz.scene import BarScene, GridScene
 from anonkit.viz.svg import Drawing, Svg, frame_of
 
-WIDTH, HEIGHT, LEFT, HEAD, FOOT = 640, 250, 52, 48, 44
+WIDTH, HEIGHT, LEFT, HEAD, FOOT = 560, 210, 52, 48, 44
+LEGEND_W = 132
 
 
 def draw_bars(scene: BarScene) -> Svg:
@@ -26,7 +27,7 @@ def draw_bars(scene: BarScene) -> Svg:
         _steps(drawing, scene, top, base, step)
     else:
         _columns(drawing, scene, top, base, step)
-    every = max(1, round(len(scene.categories) * 42 / span)) if len(scene.categories) > 14 else 1
+    every = max(1, round(len(scene.categories) * 46 / span)) if len(scene.categories) > 10 else 1
     for place, label in enumerate(scene.categories):
         if place % every == 0:
             drawing.text(LEFT + (place + 0.5) * step, base + 16, label, anchor="middle", font_size=11)
@@ -107,11 +108,11 @@ def draw_grid(scene: GridScene) -> Svg:
     """Coloured fields in rows and columns, legend at the right."""
     left = 16 + 7.2 * max((len(label) for label in scene.rows), default=4)
     field_h = 26 if len(scene.rows) <= 12 else 18
-    field_w = max(min((640 - left - 150) / max(len(scene.columns), 1), 64), 14)
+    field_w = max((WIDTH - left - LEGEND_W) / max(len(scene.columns), 1), 12)
     width, height = field_w * len(scene.columns), field_h * len(scene.rows)
     legend_h = 22 + 19 * len(scene.keys)
     total = HEAD + max(height + 26, legend_h) + (20 if scene.note else 0)
-    drawing = Drawing(left + width + 160, total, title=scene.title, about=scene.note)
+    drawing = Drawing(left + width + LEGEND_W, total, title=scene.title, about=scene.note)
     frame_of(drawing)
     drawing.text(8, 18, scene.title, font_weight="600", font_size=14)
     for row, label in enumerate(scene.rows):

@@ -16,7 +16,7 @@ from anonkit.viz.colours import AFTER, FAINT, INK, LAND, RULE, nice, number
 from anonkit.viz.scene import Arrow, MapScene
 from anonkit.viz.svg import Drawing, Svg, frame_of, points, rings
 
-MAP_W, MAP_H, LEGEND_W, MARGIN, HEAD = 560, 430, 168, 8, 30
+MAP_W, MAP_H, LEGEND_W, MARGIN, HEAD = 392, 310, 138, 8, 30
 METRES_A_DEGREE = 111_320
 BEND = 0.16
 ROOM = 0.12
@@ -142,7 +142,7 @@ def _locator(drawing: Drawing, outline: Any, view: tuple[float, float, float, fl
     if view[0] <= west and view[1] <= south and view[2] >= east and view[3] >= north:
         return
     squeeze = math.cos(math.radians((south + north) / 2))
-    scale = min(130 / ((east - west) * squeeze), 90 / (north - south))
+    scale = min(120 / ((east - west) * squeeze), 76 / (north - south))
     top = bottom - (north - south) * scale
 
     def place(lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray]:
