@@ -192,6 +192,7 @@ def _search_band(
     guide = NormalisedCertaintyPenalty(problem.table, problem.hierarchies, problem.least_rows).floors()
     assert guide is not None
     is_open = np.ones(shape, dtype=bool)
+    is_dead = np.zeros(shape, dtype=bool)
     best: Visit | None = None
 
     def limit() -> float:
@@ -211,6 +212,7 @@ def _search_band(
         hopeless = seen.prunes_finer or least > limit()
         if hopeless:
             is_open[finer] = False
+            is_dead[finer] = True
         else:
             np.maximum(floors[finer], least, out=floors[finer])
             if extra and base_floor is not None:
@@ -218,6 +220,23 @@ def _search_band(
         if on_visit is not None:
             on_visit(seen, np.inf if best is None else best.loss, float(floors[is_open].min(initial=limit())))
         return not hopeless
+
+    def climb(node: tuple[int, ...]) -> None:
+        """From a node that cannot be released to a coarsest such node: it takes the most finer nodes with it."""
+        for j in sorted(range(len(node)), key=lambda j: node[j] - shape[j]):
+            low, high = node[j], shape[j] - 1
+            step = high
+            while low < high:
+                up = (*node[:j], step, *node[j + 1 :])
+                dead = bool(is_dead[up])
+                if not dead and up not in problem.visited and is_open[tuple(slice(0, x + 1) for x in up)].any():
+                    dead = not visit(up)
+                if dead:
+                    low = step
+                    node = up
+                else:
+                    high = step - 1
+                step = (low + high + 1) // 2
 
     visit(tuple(n - 1 for n in shape))
     while True:
@@ -239,6 +258,8 @@ def _search_band(
                 low = middle + 1
             if time.perf_counter() > deadline:
                 break
+        if low > 0 and time.perf_counter() < deadline and is_dead[chain[low - 1]]:
+            climb(chain[low - 1])
 
 
 def _chain(is_open: np.ndarray, floors: np.ndarray, guide: np.ndarray) -> list[tuple[int, ...]]:

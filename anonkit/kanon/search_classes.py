@@ -21,6 +21,9 @@ from anonkit.kanon.hierarchies import Hierarchy
 
 _KEY_LIMIT = 2**62
 _DENSE_LIMIT = 2**21
+_WATCH_FROM = 50_000
+_WATCH_UNTIL = 0.5
+_BLOCKS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,9 @@ class ClassTable:
     population: np.ndarray | None = None
     row_class: np.ndarray | None = field(default=None, repr=False)
     """Base class of each input row, where the table was made from rows."""
+
+    orders: dict[int, tuple[Hierarchy, np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
+    """Orders of the base classes by a column's tree, made when a search first needs one."""
 
     @property
     def total_rows(self) -> int:
@@ -152,47 +158,66 @@ def _pairs(classes: np.ndarray, units: np.ndarray, counts: np.ndarray) -> Pairs:
 
 def group_codes(codes: np.ndarray, sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Group columns of codes into classes; (class of each, first place of each class), in order of first sight."""
-    identity = [np.arange(max(size, 1), dtype=np.int32) for size in sizes]
-    return _group(codes, identity, list(sizes), np.arange(codes.shape[1], dtype=np.int32))
+    steps = np.zeros((len(sizes), max([1, *sizes])), dtype=np.int32)
+    for column, size in enumerate(sizes):
+        steps[column, :size] = np.arange(size)
+    group, first, _, _ = _build(codes, steps, sizes, np.ones(codes.shape[1], dtype=np.int64))
+    return group, first
 
 
-def _group(
-    codes: np.ndarray, maps: Sequence[np.ndarray], sizes: Sequence[int], rep: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Classes of the representatives ``rep`` under ``maps``; wide keys are made dense on the way."""
-    keys: np.ndarray | None = None
+@dataclass(frozen=True)
+class _Watch:
+    """When to stop making a table: rows of complete classes below ``least`` exceed ``allowed``."""
+
+    column: int
+    blocks: np.ndarray
+    least: int
+    allowed: int
+    until: int
+
+
+_NO_WATCH = _Watch(0, np.zeros(0, dtype=np.int32), 0, 0, 0)
+
+
+def _build(
+    codes: np.ndarray, steps: np.ndarray, sizes: Sequence[int], rows: np.ndarray, watch: _Watch = _NO_WATCH
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Classes of columns of codes after one level step a column; (class of each, first of each class, its rows, -1).
+
+    The last figure is the rows found lost where the watch ended the walk early.
+    """
+    used = [j for j, size in enumerate(sizes) if size > 1]
+    if any(sizes[j] >= _KEY_LIMIT for j in used):
+        raise SchemaError("a column has too many values to search", hint="a coarser base level.")
     span = 1
-    start = 0
-    while start < len(sizes) or keys is None:
-        strides = np.zeros(len(sizes), dtype=np.int64)
-        end = start
-        step = span
-        while end < len(sizes) and step * max(sizes[end], 1) < _KEY_LIMIT:
-            strides[end] = step if sizes[end] > 1 else 0
-            step *= max(sizes[end], 1)
-            end += 1
-        if end == start and start < len(sizes):
-            raise SchemaError(f"a column has {sizes[start]} values; too many to search", hint="a coarser base level.")
-        used = [j for j in range(start, end) if strides[j]]
-        if used:
-            padded = _padded([maps[j] for j in used])
-            part = kernels.pack_keys(np.ascontiguousarray(codes[used]), padded, strides[used], rep)
-        else:
-            part = np.zeros(len(rep), dtype=np.int64)
-        keys = part if keys is None else keys + part
-        group, first = group_keys(keys, step)
-        if end >= len(sizes):
-            return group, first
-        keys, span, start = group.astype(np.int64), max(len(first), 1), end
-    raise AssertionError("unreachable")
+    strides: dict[int, int] = {}
+    for j in used:
+        if span * sizes[j] >= _KEY_LIMIT:
+            return *_build_wide(codes, steps, sizes, rows, used), -1
+        strides[j] = span
+        span *= sizes[j]
+    places = np.stack([steps[j].astype(np.int64) * strides[j] for j in used]) if used else np.zeros((0, 1), np.int64)
+    picked = np.array(used, dtype=np.int64)
+    rule = (watch.column, watch.blocks, watch.least, watch.allowed, watch.until)
+    if span <= min(_DENSE_LIMIT, 8 * len(rows) + 4096):
+        return kernels.build_dense(codes, picked, places, rows, span, *rule)
+    return kernels.build_hash(codes, picked, places, rows, *rule)
 
 
-def _padded(maps: Sequence[np.ndarray]) -> np.ndarray:
-    width = max(len(m) for m in maps)
-    out = np.zeros((len(maps), width), dtype=np.int32)
-    for j, mapping in enumerate(maps):
-        out[j, : len(mapping)] = mapping
-    return out
+def _build_wide(
+    codes: np.ndarray, steps: np.ndarray, sizes: Sequence[int], rows: np.ndarray, used: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same where keys need more than 62 bits: made dense whenever they grow too wide."""
+    keys = np.zeros(len(rows), dtype=np.int64)
+    span = 1
+    for j in used:
+        if span * sizes[j] >= _KEY_LIMIT:
+            group, first = group_keys(keys, span)
+            keys, span = group.astype(np.int64), max(len(first), 1)
+        kernels.add_keys(keys, codes[j], steps[j].astype(np.int64) * span)
+        span *= sizes[j]
+    group, first = group_keys(keys, span)
+    return group, first, kernels.merge_sums(group, len(first), rows)
 
 
 def group_keys(keys: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:
@@ -207,8 +232,8 @@ class NodeTable:
     """Classes of one node; ``safe`` and pairs are made when first needed, from the nearest finer table with them."""
 
     levels: tuple[int, ...]
-    rep: np.ndarray
-    """A base class that stands for each class."""
+    codes: np.ndarray
+    """For each column (row) the value number of each class, on the node's level."""
     rows: np.ndarray
     population: np.ndarray | None
     finer: NodeTable | None
@@ -218,8 +243,8 @@ class NodeTable:
     live: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     units: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def base_group(self) -> np.ndarray:
-        """Class of each base class."""
+    def sorted_group(self) -> np.ndarray:
+        """Class of each base class, in the counter's own order of base classes."""
         group, table = self.group, self.finer
         while table is not None:
             group = group[table.group]
@@ -248,28 +273,53 @@ class ClassCounter:
         self.thresholds = dict(thresholds)
         self.count_rows = count_rows
         self.made = 0
+        self._codes, self._rows, self._people = table.codes, table.rows, table.population
+        self._moved: np.ndarray | None = None
         self._keep = keep
         self._nodes: list[NodeTable] = []
         self._places: dict[tuple[int, ...], int] = {}
         self._levels = np.zeros((64, len(hierarchies)), dtype=np.int16)
         self._weights = np.zeros(64, dtype=np.int64)
         self._sizes = [h.sizes for h in hierarchies]
+        self._steps: dict[tuple[int, int, int], np.ndarray] = {}
+        self._sorted_by = 0
+        self._block_level = (0, -1)
+        if len(self.table.rows) > _WATCH_FROM:
+            self._sort()
 
     def classes(self, levels: tuple[int, ...]) -> NodeTable:
         """Class table of a node: rows (and population), no persons yet."""
+        made = self.attempt(levels)
+        assert isinstance(made, NodeTable)
+        return made
+
+    def attempt(self, levels: tuple[int, ...], *, least: int = 0, allowed: float = np.inf) -> NodeTable | int:
+        """The same, or early the rows of classes below ``least`` where these exceed ``allowed`` already."""
         if levels in self._places:
             return self._nodes[self._places[levels]]
         finer = self._nearest(levels)
-        maps = [h.codes[level] for h, level in zip(self.hierarchies, levels, strict=True)]
+        below = (0,) * len(levels) if finer is None else finer.levels
+        codes = self._codes if finer is None else finer.codes
+        rows = self._rows if finer is None else finer.rows
+        people = self._people if finer is None else finer.population
         sizes = [size[level] for size, level in zip(self._sizes, levels, strict=True)]
-        rep = finer.rep if finer is not None else np.arange(self.table.codes.shape[1], dtype=np.int32)
-        group, first = _group(self.table.codes, maps, sizes, rep)
-        rows = finer.rows if finer is not None else self.table.rows
-        people = finer.population if finer is not None else self.table.population
+        width = max([1, *(size[low] for size, low in zip(self._sizes, below, strict=True))])
+        steps = np.zeros((len(levels), width), dtype=np.int32)
+        for column, (low, high) in enumerate(zip(below, levels, strict=True)):
+            step = self._step(column, low, high)
+            steps[column, : len(step)] = step
+        watch = _NO_WATCH
+        if np.isfinite(allowed) and len(rows) > _WATCH_FROM and levels[self._sorted_by] <= self._block_level[1]:
+            level = max(levels[self._sorted_by], self._block_level[0])
+            blocks = self._step(self._sorted_by, below[self._sorted_by], level)
+            watch = _Watch(self._sorted_by, blocks, least, int(allowed), int(len(rows) * _WATCH_UNTIL))
+        group, first, total, lost = _build(codes, steps, sizes, rows, watch)
+        if lost >= 0:
+            return int(lost)
         node = NodeTable(
             levels=levels,
-            rep=rep[first],
-            rows=kernels.merge_sums(group, len(first), rows),
+            codes=kernels.take_all(codes, steps, first),
+            rows=total,
             population=None if people is None else kernels.merge_sums(group, len(first), people),
             finer=finer,
             group=group,
@@ -304,6 +354,7 @@ class ClassCounter:
         if finer is None:
             safe = np.zeros(count, dtype=np.bool_)
             classes, units = self._pairs(name)
+            group = group if self._moved is None else group[self._moved]
         else:
             safe = kernels.merge_any(group, count, finer.safe[name])
             classes, units = finer.live[name]
@@ -313,16 +364,30 @@ class ClassCounter:
             self._weights[self._places[node.levels]] = node.weight()
         return safe
 
+    def base_group(self, node: NodeTable) -> np.ndarray:
+        """Class of each base class."""
+        group = node.sorted_group()
+        return group if self._moved is None else group[self._moved]
+
     def persons_lost(self, node: NodeTable, released: np.ndarray) -> int:
         """Persons none of whose rows is in a released class."""
         pairs = self.table.units["person"]
-        lost, _, _ = kernels.count_lost(node.base_group(), released, pairs.classes, pairs.units)
+        lost, _, _ = kernels.count_lost(self.base_group(node), released, pairs.classes, pairs.units)
         return int(lost)
 
     def level_codes(self, node: NodeTable, column: int, which: np.ndarray | None = None) -> np.ndarray:
         """Value numbers of one column, on the node's level, of its classes."""
-        rep = node.rep if which is None else node.rep[which]
-        return self.hierarchies[column].codes[node.levels[column]][self.table.codes[column][rep]]
+        return node.codes[column] if which is None else node.codes[column][which]
+
+    def _step(self, column: int, low: int, high: int) -> np.ndarray:
+        """Value number on a level → value number on a coarser one."""
+        key = (column, low, high)
+        if key not in self._steps:
+            hierarchy = self.hierarchies[column]
+            step = np.zeros(hierarchy.sizes[low], dtype=np.int32)
+            step[hierarchy.codes[low]] = hierarchy.codes[high]
+            self._steps[key] = step
+        return self._steps[key]
 
     def _pairs(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         if name in self.table.units:
@@ -336,6 +401,39 @@ class ClassCounter:
             by = np.argsort(sensitive.values[keep], kind="stable")
             return sensitive.classes[keep][by], sensitive.values[keep][by]
         raise SchemaError(f"the table has no column for '{name}'", hint="name the person or driver column.")
+
+    def _sort(self) -> None:
+        """Put the base classes of a big table in the order of one column's tree, sparsest values first.
+
+        Then classes of a node lie together within the column's values on the node's level or a coarser one, and a
+        walk can stop as soon as complete classes have lost too many rows.
+        """
+        self._sorted_by = max(
+            range(len(self.hierarchies)), key=lambda j: self.hierarchies[j].height * len(self._sizes[j])
+        )
+        hierarchy = self.hierarchies[self._sorted_by]
+        codes, keys = self.table.codes[self._sorted_by], []
+        telling = [level for level in range(hierarchy.height) if hierarchy.sizes[level] > 1]
+        for level in telling:
+            rows = np.bincount(hierarchy.codes[level][codes], weights=self.table.rows, minlength=hierarchy.sizes[level])
+            rank = np.empty(len(rows), dtype=np.int64)
+            rank[np.argsort(rows, kind="stable")] = np.arange(len(rows))
+            keys.append(rank[hierarchy.codes[level]])
+        small = [level for level in telling if hierarchy.sizes[level] <= _BLOCKS]
+        if not small:
+            return
+        self._block_level = (small[0], telling[-1])
+        held = self.table.orders.get(self._sorted_by)
+        if held is None or held[0] is not hierarchy:
+            place = np.zeros(hierarchy.sizes[0], dtype=np.int32)
+            place[np.lexsort(keys)] = np.arange(hierarchy.sizes[0])
+            order = np.argsort(place[codes], kind="stable")
+            moved = np.empty(len(order), dtype=np.int32)
+            moved[order] = np.arange(len(order), dtype=np.int32)
+            held = self.table.orders[self._sorted_by] = (hierarchy, order, moved)
+        _, order, self._moved = held
+        self._codes, self._rows = np.ascontiguousarray(self._codes[:, order]), self._rows[order]
+        self._people = None if self._people is None else self._people[order]
 
     def _nearest(self, levels: tuple[int, ...]) -> NodeTable | None:
         if not self._nodes:

@@ -15,21 +15,10 @@ EMPTY = np.int64(-1)
 
 
 @numba.njit(cache=True, nogil=True)
-def pack_keys(codes, maps, strides, rep):  # type: ignore[no-untyped-def]
-    """Mixed-radix key of each class: sum of its columns' level codes times the column's stride.
-
-    ``codes``: base codes, column by column; ``maps``: for each column base code → code on the node's level, padded.
-    """
-    count = rep.shape[0]
-    keys = np.zeros(count, dtype=np.int64)
-    for j in range(codes.shape[0]):
-        stride = strides[j]
-        if stride == 0:
-            continue
-        column, mapping = codes[j], maps[j]
-        for i in range(count):
-            keys[i] += mapping[column[rep[i]]] * stride
-    return keys
+def add_keys(keys, column, places):  # type: ignore[no-untyped-def]
+    """Add one column's part to mixed-radix keys: ``places`` is value number → level code × the column's stride."""
+    for i in range(keys.shape[0]):
+        keys[i] += places[column[i]]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -57,25 +46,26 @@ def group_hash(keys):  # type: ignore[no-untyped-def]
     while size < 2 * keys.shape[0]:
         size *= 2
     mask = np.uint64(size - 1)
-    table = np.full(size, -1, dtype=np.int32)
+    held = np.full(size, -1, dtype=np.int64)
+    owner = np.empty(size, dtype=np.int32)
     group = np.empty(keys.shape[0], dtype=np.int32)
     first = np.empty(keys.shape[0], dtype=np.int32)
     count = 0
     for i in range(keys.shape[0]):
         key = keys[i]
         h = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
-        h ^= h >> np.uint64(29)
-        place = h & mask
+        place = (h ^ (h >> np.uint64(32))) & mask
         while True:
-            g = table[place]
-            if g < 0:
-                table[place] = count
+            there = held[place]
+            if there == key:
+                group[i] = owner[place]
+                break
+            if there < 0:
+                held[place] = key
+                owner[place] = count
                 first[count] = i
                 group[i] = count
                 count += 1
-                break
-            if keys[first[g]] == key:
-                group[i] = g
                 break
             place = (place + np.uint64(1)) & mask
     return group, first[:count].copy()
@@ -88,6 +78,101 @@ def merge_sums(group, count, values):  # type: ignore[no-untyped-def]
     for i in range(group.shape[0]):
         total[group[i]] += values[i]
     return total
+
+
+@numba.njit(cache=True, nogil=True)
+def build_dense(codes, used, places, rows, size, column, blocks, least, allowed, until):  # type: ignore[no-untyped-def]
+    """Keys, groups and rows in one walk, for keys below ``size``: (group, first, rows, lost).
+
+    ``codes``: one row a column; ``places``: for each used column value number → part of the key. ``blocks`` (or
+    empty): value number of ``column`` → a number that changes only between complete groups; where the rows of
+    complete groups below ``least`` exceed ``allowed`` before ``until``, the walk ends and ``lost`` is their number.
+    """
+    count = codes.shape[1]
+    seen = np.full(size, -1, dtype=np.int32)
+    group = np.empty(count, dtype=np.int32)
+    first = np.empty(min(count, size), dtype=np.int32)
+    total = np.zeros(min(count, size), dtype=np.int64)
+    found, start, lost = 0, 0, np.int64(0)
+    watched = blocks.shape[0] > 0
+    for i in range(count):
+        if watched and i > 0 and blocks[codes[column, i]] != blocks[codes[column, i - 1]]:
+            for g in range(start, found):
+                if total[g] < least:
+                    lost += total[g]
+            start = found
+            if lost > allowed:
+                return group, first, total, lost
+            watched = i < until
+        key = np.int64(0)
+        for j in range(used.shape[0]):
+            key += places[j, codes[used[j], i]]
+        g = seen[key]
+        if g < 0:
+            g = found
+            seen[key] = g
+            first[g] = i
+            found += 1
+        group[i] = g
+        total[g] += rows[i]
+    return group, first[:found].copy(), total[:found].copy(), np.int64(-1)
+
+
+@numba.njit(cache=True, nogil=True)
+def build_hash(codes, used, places, rows, column, blocks, least, allowed, until):  # type: ignore[no-untyped-def]
+    """The same by open addressing, for keys of any size below 2^62."""
+    count = codes.shape[1]
+    size = 16
+    while size < 2 * count:
+        size *= 2
+    mask = np.uint64(size - 1)
+    held = np.full(size, -1, dtype=np.int64)
+    owner = np.empty(size, dtype=np.int32)
+    group = np.empty(count, dtype=np.int32)
+    first = np.empty(count, dtype=np.int32)
+    total = np.zeros(count, dtype=np.int64)
+    found, start, lost = 0, 0, np.int64(0)
+    watched = blocks.shape[0] > 0
+    for i in range(count):
+        if watched and i > 0 and blocks[codes[column, i]] != blocks[codes[column, i - 1]]:
+            for g in range(start, found):
+                if total[g] < least:
+                    lost += total[g]
+            start = found
+            if lost > allowed:
+                return group, first, total, lost
+            watched = i < until
+        key = np.int64(0)
+        for j in range(used.shape[0]):
+            key += places[j, codes[used[j], i]]
+        h = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
+        place = (h ^ (h >> np.uint64(32))) & mask
+        while True:
+            there = held[place]
+            if there == key:
+                g = int(owner[place])
+                break
+            if there < 0:
+                held[place] = key
+                owner[place] = found
+                first[found] = i
+                g = found
+                found += 1
+                break
+            place = (place + np.uint64(1)) & mask
+        group[i] = g
+        total[g] += rows[i]
+    return group, first[:found].copy(), total[:found].copy(), np.int64(-1)
+
+
+@numba.njit(cache=True, nogil=True)
+def take_all(codes, steps, first):  # type: ignore[no-untyped-def]
+    """Codes of the first member of each group, one level step a column (``steps`` padded, one row a column)."""
+    out = np.empty((codes.shape[0], first.shape[0]), dtype=np.int32)
+    for j in range(codes.shape[0]):
+        for i in range(first.shape[0]):
+            out[j, i] = steps[j, codes[j, first[i]]]
+    return out
 
 
 @numba.njit(cache=True, nogil=True)

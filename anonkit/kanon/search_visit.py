@@ -95,7 +95,22 @@ class Problem:
     def visit(self, levels: tuple[int, ...], *, best: float = np.inf) -> Visit:
         """Evaluate a node; stops early where rows alone show that it is not released or loses more than ``best``."""
         counter, measure = self.counter, self.measure
-        node = counter.classes(levels)
+        node = counter.attempt(levels, least=self.least_rows, allowed=np.inf if self.limit_persons else self.allowed)
+        if isinstance(node, int):
+            seen = Visit(
+                levels=levels,
+                verdict="too many suppressed",
+                prunes_finer=True,
+                suppressed_rows=node,
+                lost_persons=None,
+                classes=0,
+                largest=0,
+                loss=np.inf,
+                floor_coarser=measure.floor(levels),
+                floor_finer=(np.inf, 0.0),
+            )
+            self.visited[levels] = seen
+            return seen
         floor = measure.floor_coarser(node)
 
         def told(
@@ -150,7 +165,7 @@ class Problem:
     # ---- models beyond thresholds
     def _passing(self, node: NodeTable, safe: np.ndarray) -> np.ndarray:
         passing = safe.copy()
-        base = node.base_group()
+        base = self.counter.base_group(node)
         for model in self.rest:
             places = np.flatnonzero(passing)
             number = np.full(len(passing), -1, dtype=np.int64)
