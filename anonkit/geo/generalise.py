@@ -19,7 +19,14 @@ from anonkit.schema import Column, Role, Table
 RAW = ("start_lon", "start_lat", "end_lon", "end_lat", "start_s", "end_s", "distance_m", "duration_s")
 
 
-def generalise(table: Table, *, cells: Tessellation, bins: TimeBins, period: tuple[date, date] | None = None) -> Table:
+def generalise(
+    table: Table,
+    *,
+    cells: Tessellation,
+    bins: TimeBins,
+    period: tuple[date, date] | None = None,
+    keep: tuple[str, ...] = (),
+) -> Table:
     """Replace coordinates and times of trips by cells of ``cells`` and bins of ``bins``.
 
     Parameters
@@ -29,6 +36,7 @@ def generalise(table: Table, *, cells: Tessellation, bins: TimeBins, period: tup
     cells : the grid with its public area, or zones.
     bins : the finest time bins that any product uses; a trip lies in the bin of its start.
     period : first and last local date, both included. Trips that start outside are dropped by rule.
+    keep : measured columns (``duration_s``, ``distance_m``) that a product tells of a class; exact, so never released.
 
     Returns
     -------
@@ -77,13 +85,13 @@ def generalise(table: Table, *, cells: Tessellation, bins: TimeBins, period: tup
     frame = frame.with_columns(rule.alias("_rule"))
     if "_reason" not in names:
         frame = frame.filter(nw.col("_rule").is_null())
-    gone = [name for name in RAW if name in names]
+    gone = [name for name in RAW if name in names and name not in keep]
     schema = table.schema.without(*gone).with_columns(
         Column(name="start_cell", role=Role.QUASI, unit="cell", level=cells.level_name(0)),
         Column(name="end_cell", role=Role.QUASI, unit="cell", level=cells.level_name(0)),
         Column(name="start_bin", role=Role.QUASI, unit="bin", level=bins.width),
     )
     internal = [name for name in names if name.startswith("_") and name != "_rule"]
-    keep = [*schema.names, *internal, *(["_rule"] if "_reason" in names else [])]
+    columns = [*schema.names, *internal, *(["_rule"] if "_reason" in names else [])]
     described = replace(schema, tessellation=cells.describe(), zone=bins.zone)
-    return replace(table, frame=frame.select(*keep), schema=described, shapes=cells.polygons)
+    return replace(table, frame=frame.select(*columns), schema=described, shapes=cells.polygons)

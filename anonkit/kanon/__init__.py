@@ -3,6 +3,7 @@
 from anonkit.kanon.decide import Decision, Decisions, decide_products
 from anonkit.kanon.perturb import CellKeyNoise
 from anonkit.kanon.products import Level, Part, Product, Step, check_chain
+from anonkit.kanon.statistics import Statistic, class_statistics
 from anonkit.kanon.suppression import suppression_bands
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "Level",
     "Part",
     "Product",
+    "Statistic",
     "Step",
     "check_chain",
+    "class_statistics",
     "decide_products",
     "suppression_bands",
 ]

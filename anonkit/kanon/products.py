@@ -16,6 +16,7 @@ import narwhals.stable.v2 as nw
 
 from anonkit.base.errors import RecipeError
 from anonkit.geo import Tessellation, TimeBins
+from anonkit.kanon.statistics import Statistic
 
 Kind = Literal["trips", "flows", "volumes"]
 End = Literal["start", "end"]
@@ -49,6 +50,8 @@ class Product:
     columns: tuple[str, ...] = ()
     max_rows: int | None = None
     """Of ``trips``: rows a person and class (ruling 6)."""
+    statistics: tuple[Statistic, ...] = ()
+    """Of ``flows``: measured columns that are told of each class (ruling 8)."""
     roll_up: tuple[Level, ...] = ()
     """Coarser levels for what the first one cannot publish, from fine to coarse (ruling 9)."""
     ends: tuple[End, ...] = ("start", "end")

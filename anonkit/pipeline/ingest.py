@@ -68,7 +68,7 @@ def _one(
     table = visits_as_trips(table)
     table = tokenise(table, key=key, record_key=record_key, by_distinct=opened.stream is None)
     period: tuple[date, date] = (recipe.period.first, recipe.period.last)
-    table = generalise(table, cells=grid, bins=bins, period=period)
+    table = generalise(table, cells=grid, bins=bins, period=period, keep=recipe.measured)
     frame = _with_unknowns(table.frame, recipe, spec)
     frame = mark_duplicates(session.checkpoint(frame, f"input-{number}"), session)
     physical = opened.physical(session)
@@ -100,7 +100,7 @@ def _with_unknowns(frame: nw.LazyFrame[Any], recipe: Recipe, spec: InputSpec) ->
     nobody = nw.col("_reason").is_null() & nw.col("_rule").is_null() & nw.col(unit).is_null()
     rule = nw.when(nobody).then(nw.lit(f"no_{unit}")).otherwise(nw.col("_rule")).alias("_rule")
     kept = ["trip", "person", "driver", "start_cell", "end_cell", "start_bin", "_line", "_lines", "_reason"]
-    kept += ["record"] if "record" in names else []
+    kept += [name for name in ("record", *recipe.measured) if name in names]
     plain = [name for name in (*kept, "operator") if name not in recipe.released_columns]
     return (
         frame.select(*plain, rule, *extras)

@@ -310,6 +310,17 @@ def _recount(step: Step, path: Path, marked: nw.LazyFrame[Any], sql: GateSql, sp
         message="knowing the total of a time bin isolates nobody",
         ruling="11",
     )
+    if step.part.product.statistics:
+        wrong = sql.wrong_statistics(marked, step, path)
+        yield finding(
+            "statistics",
+            name,
+            passed=wrong == 0,
+            value=f"{wrong:,} values differ",
+            threshold=f"one value for each of at least {protection.k} {spec.counted}, clipped and rounded",
+            message="means and medians are those of the recount, and none is told of too few",
+            ruling="8",
+        )
     if step.part.end is None and protection.l_places > 1:
         alike = sql.alike(marked, step)
         yield finding(

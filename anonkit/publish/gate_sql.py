@@ -186,6 +186,31 @@ class GateSql:
             )
         return int(total)
 
+    def wrong_statistics(self, marked: nw.LazyFrame[Any], step: Step, path: Path) -> int:
+        """Published means and medians that a recount, one value a person, does not give."""
+        product = step.part.product
+        found = list(self.keys(step))
+        names = [f"k{number}" for number in range(len(found))]
+        grouped = ", ".join(names)
+        where = f"WHERE rolled_up = {step.number}" if product.roll_up else ""
+        total = 0
+        for told in product.statistics:
+            clipped = f"floor(CASE WHEN {told.column} < {told.low} THEN {told.low} WHEN {told.column} > {told.high} THEN {told.high} ELSE {told.column} END + 0.5)"
+            mean, median = told.names
+            listed = ", ".join(f'"{column}" AS {name}' for column, name in zip(found, names, strict=True))
+            total += self.session.value(
+                f"WITH own AS (SELECT {grouped}, {self.unit}, quantile_cont({clipped}, 0.5) AS v FROM {{rows}} WHERE hit "
+                f"AND {told.column} IS NOT NULL GROUP BY ALL), "
+                f"again AS (SELECT {grouped}, count(*) AS n, sum(v) AS s, quantile_cont(v, 0.5) AS m FROM own GROUP BY ALL) "
+                f"SELECT count(*) FROM (SELECT {listed}, {mean} AS mean, {median} AS median FROM {{file}} {where}) "
+                f"LEFT JOIN again USING ({grouped}) WHERE "
+                f"mean IS DISTINCT FROM CASE WHEN n >= {self.k} THEN CAST(floor((2 * s + n * {told.step}) / (2 * n * {told.step})) AS BIGINT) * {told.step} END "
+                f"OR median IS DISTINCT FROM CASE WHEN n // 2 >= {self.k} THEN CAST(floor((4 * m + 2 * {told.step}) / (4 * {told.step})) AS BIGINT) * {told.step} END",
+                rows=marked,
+                file=path,
+            )
+        return int(total)
+
     def wrong_bands(self, rows: nw.LazyFrame[Any], path: Path) -> int:
         """Lines of the suppression table that are wrong, or about zone-hours that are too small."""
         width, total = self.spec.base.seconds, 0

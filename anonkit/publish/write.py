@@ -18,7 +18,7 @@ from anonkit.bundle import README, Field, Resource, describe_package, write_chec
 from anonkit.engine import Session, replace_file
 from anonkit.geo import TimeBins
 from anonkit.geo.bins import DAY_S
-from anonkit.kanon import Decisions, Product, suppression_bands
+from anonkit.kanon import Decision, Decisions, Product, class_statistics, suppression_bands
 from anonkit.publish.spec import ReleaseSpec
 
 CELL = "code of a cell; zones/ tells where it lies (its level is code // 10^14)"
@@ -116,6 +116,10 @@ def product_resource(product: Product, spec: ReleaseSpec) -> Resource:
                 constraints={"required": True, "minimum": spec.protection.k},
             )
         )
+    for told in product.statistics:
+        for name, what in zip(told.names, ("mean", "median"), strict=True):
+            text = f"{what} of the {spec.counted}' own medians of {told.column}, within {told.low} to {told.high}, to {told.step}"
+            fields.append(Field(name=name, type="integer", description=f"{text}; empty: too few to tell"))
     level = f"cells of {spec.grid.level_name(product.level)}, bins of {product.bins.width}"
     return Resource(
         name=product.kind,
@@ -189,7 +193,10 @@ def _rows_of(product: Product, decisions: Decisions, spec: ReleaseSpec, session:
         band = nw.lit(spec.bands[0], dtype=nw.Int64)
         for edge in spec.bands[1:]:
             band = nw.when(nw.col("persons") >= edge).then(nw.lit(edge, dtype=nw.Int64)).otherwise(band)
-        frames.append(decision.published.select(*product.keys, count.alias("trips"), band.alias(spec.at_least)))
+        classes = decision.published.select(*product.keys, count.alias("trips"), band.alias(spec.at_least))
+        if product.statistics:
+            classes = classes.join(_told_of(decision, decisions, spec, session), on=list(product.keys), how="left")
+        frames.append(classes)
     classes = nw.concat(frames) if len(frames) > 1 else frames[0]
     if product.kind == "trips":  # rows of a class agree in every column: as many of them as the count says
         keys = ", ".join(f'"{name}"' for name in product.keys)
@@ -197,6 +204,16 @@ def _rows_of(product: Product, decisions: Decisions, spec: ReleaseSpec, session:
             f"SELECT {keys} FROM (SELECT *, unnest(range(trips)) AS _n FROM {{classes}})", classes=classes
         )
     return classes
+
+
+def _told_of(decision: Decision, decisions: Decisions, spec: ReleaseSpec, session: Session) -> nw.LazyFrame[Any]:
+    """Statistics of the classes that a step publishes."""
+    step, product = decision.step, decision.part.product
+    rows = step.keyed(decisions.rows.filter(nw.col(step.part.told) == step.number), spec.grid, spec.base)
+    told = class_statistics(
+        rows, step.keys, product.statistics, unit=spec.protection.unit, k=spec.protection.k, session=session
+    )
+    return told.rename(dict(zip(step.keys, product.keys, strict=True)))
 
 
 def _write(folder: Path, resource: Resource, frame: nw.LazyFrame[Any], session: Session, progress: Progress) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from anonkit.classes import Protection
 from anonkit.geo import Grid, Tessellation, TimeBins, Zones
-from anonkit.kanon import CellKeyNoise, Level, Product, check_chain
+from anonkit.kanon import CellKeyNoise, Level, Product, Statistic, check_chain
 from anonkit.schema import PrivacyUnit
 from anonkit.sources import InputSpec
 
@@ -209,6 +209,21 @@ class ProductLevel(Coarseness):
     """Coarser levels for what this one cannot publish, from fine to coarse."""
 
 
+class Measured(Part):
+    """Bounds and step of a statistic; all public (ruling 8)."""
+
+    step: int = Field(ge=1)
+    low: int = 0
+    high: int
+
+
+class FlowLevel(ProductLevel):
+    """Flows, with what is told of their times and distances."""
+
+    statistics: dict[Literal["duration_s", "distance_m"], Measured] = Field(default_factory=dict)
+    """One value a person: ``duration_s: {step: 60, high: 7200}`` gives mean and median."""
+
+
 class TripLevel(ProductLevel):
     """The row-level product."""
 
@@ -220,7 +235,7 @@ class Products(Part):
     """What is published."""
 
     trips: TripLevel | None = None
-    flows: ProductLevel | None = None
+    flows: FlowLevel | None = None
     volumes: ProductLevel | None = None
 
     @model_validator(mode="after")
@@ -339,6 +354,7 @@ class Recipe(Part):
                         columns=level.columns,
                         max_rows=level.rows_per_person if isinstance(level, TripLevel) else None,
                         roll_up=self._rolled(level, grid),
+                        statistics=_statistics(level),
                         ends=("start",) if self.inputs[0].kind == "visits" else ("start", "end"),
                     )
                 )
@@ -359,6 +375,19 @@ class Recipe(Part):
         return self.suppression.level_in(grid) if self.suppression else grid.levels - 1
 
     @property
+    def measured(self) -> tuple[str, ...]:
+        """Measured columns that a product tells of its classes."""
+        return tuple(dict.fromkeys(told.column for product in self.kanon_products for told in product.statistics))
+
+    @property
     def released_columns(self) -> tuple[str, ...]:
         """Further columns that any product publishes."""
         return tuple(dict.fromkeys(name for product in self.kanon_products for name in product.columns))
+
+
+def _statistics(level: ProductLevel) -> tuple[Statistic, ...]:
+    if not isinstance(level, FlowLevel):
+        return ()
+    return tuple(
+        Statistic(column=name, step=told.step, low=told.low, high=told.high) for name, told in level.statistics.items()
+    )
