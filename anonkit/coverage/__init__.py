@@ -9,6 +9,7 @@ from anonkit.coverage.measures import (
     evenness,
     gaps,
     redundancy,
+    to_cells,
     trips_needed,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "recommend",
     "redundancy",
     "route_time",
+    "to_cells",
     "trips_needed",
 ]

@@ -247,6 +247,25 @@ def gaps(demand: RouteProduct, service: RouteProduct, *, cells: Any, least: floa
     return table.assign(kind=kind)
 
 
+def to_cells(volumes: RouteProduct, *, cell_of_link: Any) -> RouteProduct:
+    """Passages of a published link volume summed over the links of each public cell.
+
+    ``cell_of_link`` is public: the cell of each link's midpoint. Rounding adds up; ``noise_sd`` carries it.
+
+    Privacy
+    -------
+    Reads a published table only; the sum tells nothing that its parts do not.
+    """
+    published(volumes, "link_volumes")
+    by = ["cell"] + ([volumes.part] if volumes.part else [])
+    table = volumes.table.assign(
+        cell=np.asarray(cell_of_link)[volumes.table["link"].to_numpy()], variance=noise_sd(volumes) ** 2
+    )
+    summed = table.groupby(by)[["trips", "variance"]].sum().reset_index()
+    summed = summed.assign(noise_sd=np.sqrt(summed["variance"])).drop(columns="variance")
+    return RouteProduct("cell_volumes", summed, volumes.network, volumes.parameters, volumes.suppressed_pct)
+
+
 def detours(patterns: RouteProduct, *, network: Network) -> pd.DataFrame:
     """How much longer the published routes are than the shortest way between their ends (1 is the shortest way).
 

@@ -11,6 +11,7 @@ Source of the idea of perturbed weights: Bekhor, Ben-Akiva and Ramming 2006, lin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse.csgraph import dijkstra
@@ -74,7 +75,7 @@ def simulate_drives(
     >>> x, y, pairs = square_cells(width=12, height=12, cell_m=200)
     >>> town = network_from_cells(centre_x=x, centre_y=y, neighbours=pairs, speed_kmh=36, plane=Plane())
     >>> made = simulate_drives(town, trips=20, persons=9, drivers=4, every_s=15, noise_m=8, seed=1)
-    >>> made.truth.trips, len(made.person), len(made.lon) == made.offsets[-1]
+    >>> made.truth.trips, len(made.person), len(made.lon) == int(made.offsets[-1])
     (20, 20, True)
     """
     rng = seeded(seed)
@@ -96,7 +97,8 @@ def simulate_drives(
     before = [dijkstra(graph, indices=hubs, return_predecessors=True)[1] for graph in graphs]
 
     rows: list[tuple[int, Ints, Floats, Floats]] = []
-    lon, lat, clock, sizes, kept = [], [], [], [], []
+    lon, lat, clock, sizes = [], [], [], []
+    kept: list[int] = []
     for trip in range(trips):
         path = _links(before[tree[trip]][hub[trip]], int(hubs[hub[trip]]), int(target[trip]), link_of)
         start, stop = int(hubs[hub[trip]]), int(target[trip])
@@ -162,7 +164,7 @@ def _links(before: Ints, start: int, stop: int, link_of: dict[tuple[int, int], i
             return None
         nodes.append(previous)
     nodes.reverse()
-    return np.array([link_of[a, b] for a, b in zip(nodes[:-1], nodes[1:], strict=True)], dtype=np.int64)
+    return np.array([link_of[a, b] for a, b in pairwise(nodes)], dtype=np.int64)
 
 
 def places_along(network: Network, link: Ints, metres: Floats) -> tuple[Floats, Floats]:

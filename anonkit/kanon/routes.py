@@ -3,7 +3,7 @@
 What goes in are walks whose ends are already cut (``anonkit.geo.trimming``); they are raw. What comes out is a
 ``RouteProduct``: a table in which every row holds at least k persons and k_driver drivers, nobody owns more than the
 dominance limit, every place adds up to its whole or is missing, and counts are rounded by cell key. Products of one
-call of ``route_products`` are made together, so that turns cannot be subtracted from volumes (ruling 11).
+call of ``routes_release.release_routes`` are made together, so that turns cannot be subtracted from volumes (ruling 11).
 
 Does not protect against: somebody who knows all others on a link (take the DP product); combinations of many junctions
 along a flow (rounding blurs them, ``exact`` counts are checked at each junction only); what all persons of a link have

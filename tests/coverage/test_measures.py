@@ -16,6 +16,7 @@ from anonkit.coverage import (
     evenness,
     gaps,
     redundancy,
+    to_cells,
     trips_needed,
 )
 from anonkit.geo.networks import Plane
@@ -122,3 +123,11 @@ def test_unlike_products_are_not_compared() -> None:
         coverage(links({0: 5}))
     with pytest.raises(SchemaError, match="all cells of the public area"):
         coverage(cells([(1, 0, 5)]))
+
+
+def test_link_volumes_add_up_to_cells_with_their_uncertainty() -> None:
+    cell_of_link = np.arange(LINKS) // 2
+    made = to_cells(links({0: 10, 1: 5, 2: 5}), cell_of_link=cell_of_link)
+    assert made.table[["cell", "trips"]].values.tolist() == [[0, 15], [1, 5]]
+    assert made.table["noise_sd"].round(2).tolist() == [3.54, 2.5]  # 2.5·√2 and 2.5: half a step of 5 each
+    assert gaps(cells([(0, 0, 20)]), made, cells=[0, 1], least=10)["kind"].tolist() == ["both", "neither"]
