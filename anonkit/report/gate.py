@@ -43,8 +43,8 @@ def _mark(found: dict[str, Any], *, told: bool = True) -> Html:
 def _matrix(findings: list[dict[str, Any]]) -> Html:
     """Questions down, products across, the answer in the field; what is asked of one thing only stands below."""
     asked_of = Counter(found["product"] for found in findings)
-    products = [name for name in asked_of if asked_of[name] > 1]
-    alone = [found for found in findings if asked_of[found["product"]] == 1]
+    products = [name for name in asked_of if asked_of[name] > 1 and name != "release"]
+    alone = [found for found in findings if found["product"] not in products]
     rows = []
     for check in dict.fromkeys(found["check"] for found in findings if found["product"] in products):
         own = {found["product"]: found for found in findings if found["check"] == check}

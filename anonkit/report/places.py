@@ -36,7 +36,9 @@ def places(tables: ReportTables) -> Html | None:
     parts: list[object] = []
     pictures = []
     if tables.starts is not None and len(tables.starts):
-        raw = cell_map(tables.starts, cell="cell", title="Before: where trips start, finest cells", **more)
+        raw = cell_map(
+            tables.starts, cell="cell", title="Before: where trips start, finest cells", absent="none", **more
+        )
         pictures.append(figure(raw, "Exact, of every used line. This is what must not leave."))
     if len(after):
         safe = cell_map(after, value="after", cell=part.cell, title=f"Leaves: starts in {part_text(name)}", **more)
@@ -60,7 +62,7 @@ def places(tables: ReportTables) -> Html | None:
 
 def _weeks(part: PartTable, after: pd.DataFrame) -> list[Html]:
     more: dict[str, Any] = {"bins": part.bins, "bin": part.bin, "form": "file", "breaks": value_breaks(_highest(part))}
-    before = hour_week_map(part.classes, value="before", title="Before: the week", **more)
+    before = hour_week_map(part.classes, value="before", title="Before: the week", absent="none", **more)
     leaves = hour_week_map(after, value="after", title="Leaves: the week", **more)
     return [
         figure(before, "Trips by weekday and time of day, the local clock."),
@@ -141,7 +143,7 @@ def worth(run: dict[str, Any]) -> Html | None:
             f"Divergence {number(day['divergence'])}.",
         )
     )  # fmt: skip
-    length = first.get("length")
+    length = _without_empty_end(first.get("length"))
     if length:
         pictures.append(
             figure(
@@ -160,6 +162,15 @@ def worth(run: dict[str, Any]) -> Html | None:
         tag("p", note, cls="note"),
         tag("div", *pictures, cls="pair"),
     )
+
+
+def _without_empty_end(profile: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The profile less the groups at its end that hold nothing on either side."""
+    if profile is None:
+        return None
+    full = [place for place, pair in enumerate(zip(profile["before"], profile["after"], strict=True)) if any(pair)]
+    end = min(max(full, default=0) + 2, len(profile["labels"]))
+    return {**profile, **{name: profile[name][:end] for name in ("labels", "before", "after")}}
 
 
 def _highest(part: PartTable) -> float:

@@ -42,7 +42,7 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 .verdict.good{background:var(--good)}.verdict.bad{background:var(--bad)}
 figure{margin:10px 0 16px;min-width:0}figcaption{max-width:78ch;margin-top:4px}
 svg{max-width:100%;height:auto;display:block}
-.solo svg{width:760px}
+.solo svg{width:660px}
 .pair svg{width:100%}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:6px 22px;align-items:start}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:3px 18px;margin:10px 0;font-size:14px}

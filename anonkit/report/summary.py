@@ -109,7 +109,7 @@ def _cards(run: dict[str, Any]) -> Iterator[Html]:
         )
     for product in run.get("products", [])[:1]:
         yield _card(
-            f"Trips that leave in {part_text(product['part'])}",
+            f"Trips that leave, product {part_text(product['part'])}",
             percent(product["share_released"]),
             f"{number(product['trips_released'])} of {number(product['trips'])}",
         )

@@ -30,6 +30,7 @@ def hour_week_map(
     value: str | None = "trips",
     bin: str = "bin",
     breaks: Sequence[float] | None = None,
+    absent: str = "none, or suppressed",
     title: str = "",
     unit: str = "trips",
     form: Form = "notebook",
@@ -39,6 +40,7 @@ def hour_week_map(
     Parameters
     ----------
     table : any table with the time bin ``bin`` (codes of ``bins``) and ``value``; None counts rows.
+    absent : what a field without a row means.
     bins : what the codes mean. Dated bins are summed over the weeks; bins pooled over days make one row.
 
     Returns
@@ -81,7 +83,7 @@ def hour_week_map(
             for name, row in zip(rows, grid, strict=True)
         ),
         keys=keys,
-        note="" if told.all() else "no colour: none, or suppressed",
+        note="" if told.all() else f"no colour: {absent}",
     )
     return drawn(scene, form)
 

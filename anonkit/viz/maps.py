@@ -33,6 +33,7 @@ def cell_map(
     view: Sequence[float] | None = None,
     name: str | None = None,
     breaks: Sequence[float] | None = None,
+    absent: str = "none, or suppressed",
     title: str = "",
     unit: str = "trips",
     form: Form = "notebook",
@@ -49,6 +50,7 @@ def cell_map(
     view : west, south, east, north in degrees to show; default what the cells fill.
     name : column with a cell's name for the reader; default its code.
     breaks : lower ends of the colour classes; give the same to two maps that are to be compared.
+    absent : what a cell without a row means. In a release it is never zero alone.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def cell_map(
         Area(shape=shape, key=int(key), text=f"{names.get(code, code)}: {number(amount)} {unit}")
         for shape, key, code, amount in zip(polygons, class_of(found, chosen), sums[cell], found, strict=True)
     )
-    note = "no colour: none, or suppressed" if area is not None else ""
+    note = f"no colour: {absent}" if area is not None else ""
     scene = MapScene(
         title=title, unit=unit, areas=areas, keys=keys, outline=outline_of(area), view=_view(view), note=note
     )
