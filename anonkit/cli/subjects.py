@@ -78,8 +78,10 @@ def erase(
     """Erase these people and keep them out; prints who received their rows."""
     subjects = _subjects(people, operator, phone=phone, email=email, account_id=account_id, card_number=card_number)
     opened = _open(register, key_file)
-    for number, identifiers in enumerate(subjects, start=1):
-        found = opened.erase(identifiers, day=_day(as_of)) if yes else opened.show(identifiers)
+    held = (
+        opened.erase_all(subjects, day=_day(as_of)) if yes else [opened.show(identifiers) for identifiers in subjects]
+    )
+    for number, found in enumerate(held, start=1):
         _tell(number, found, releases)
     typer.echo(
         f"{len(subjects)} erased; imports of them are blocked" if yes else "nothing was changed: add --yes to erase"

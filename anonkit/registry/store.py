@@ -28,7 +28,8 @@ _TABLES = {
         CREATE TABLE marks (id BLOB NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (id, kind)) STRICT, WITHOUT ROWID;
         CREATE TABLE tally (changes INTEGER NOT NULL, marks INTEGER NOT NULL) STRICT;
         INSERT INTO tally VALUES (0, 0);
-        CREATE TABLE log (number INTEGER PRIMARY KEY, day TEXT NOT NULL, action TEXT NOT NULL, subject BLOB, sealed BLOB) STRICT
+        CREATE TABLE log (number INTEGER PRIMARY KEY, day TEXT NOT NULL, action TEXT NOT NULL, subject BLOB, sealed BLOB) STRICT;
+        CREATE INDEX log_of ON log (subject)
     """,
     KEYS: "CREATE TABLE keys (subject BLOB PRIMARY KEY, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID",
 }

@@ -24,7 +24,7 @@ from typing import Any
 
 from anonkit.base.entropy import fresh_key
 from anonkit.base.errors import SourceError
-from anonkit.registry.identifiers import Identifier
+from anonkit.registry.identifiers import Identifier, message_prefix, normalise
 from anonkit.registry.keys import derive, keyed_hash, seal, unseal
 from anonkit.registry.store import Store, create_files
 
@@ -94,9 +94,10 @@ class SubjectRegister:
         """
         number = 0
         with self._store.changing() as connection:
+            marks = {row[0] for row in connection.execute("SELECT id FROM marks")}
             for identifiers in subjects:
                 names = [self._name(identifier) for identifier in identifiers]
-                if any(self._marked(connection, name) for name in names):
+                if marks and any(self._mark(name) in marks for name in names):
                     raise SourceError(
                         f"release '{release}' holds rows of an erased or restricted person",
                         hint="block them first: SubjectRegister.blocked.",
@@ -110,11 +111,12 @@ class SubjectRegister:
     def blocked(self, kind: str, values: Iterable[str | None], *, operator: str = "") -> list[bool]:
         """Which values belong to an erased or restricted person; for distinct values of one column.
 
-        A null is nobody, and a value that cannot be read as its kind is not blocked: it cannot have been in a request.
+        A null is nobody. A value that cannot be read as its kind is not blocked: it cannot have been in a request.
         """
         with self._store.connected() as connection:
             marks = {row[0] for row in connection.execute("SELECT id FROM marks")}
-        return [bool(marks) and value is not None and self._mark_of(kind, value, operator) in marks for value in values]
+        prefix = message_prefix(kind, operator)
+        return [bool(marks) and value is not None and self._mark_of(kind, value, prefix) in marks for value in values]
 
     def expire(self, *, as_of: date) -> int:
         """Remove rows whose retention has ended, and subjects without any; returns the number of rows."""
@@ -164,20 +166,12 @@ class SubjectRegister:
         -------
         Key, names, rows and log parts of the subject are gone from both files. One keyed mark an identifier stays.
         """
+        return self.erase_all([identifiers], day=day)[0]
+
+    def erase_all(self, people: Iterable[Sequence[Identifier]], *, day: date) -> list[Found]:
+        """`erase` for a list, all or none, with one clean-up of the files at the end."""
         with self._store.changing(compact=True) as connection:
-            names = self._all_names(connection, [self._name(identifier) for identifier in identifiers])
-            found = self._found(connection, names)
-            subjects = connection.execute(
-                f"SELECT DISTINCT subject FROM names WHERE id IN ({', '.join('?' * len(names))})", names
-            ).fetchall()
-            for table, column in (("names", "subject"), ("rows", "subject"), ("keys.keys", "subject")):
-                connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", subjects)
-            connection.executemany("UPDATE log SET subject = NULL, sealed = NULL WHERE subject = ?", subjects)
-            marks = [(self._mark(name),) for name in names]
-            connection.executemany("DELETE FROM marks WHERE id = ?", marks)
-            connection.executemany(f"INSERT OR IGNORE INTO marks VALUES (?, '{ERASURE}')", marks)
-            self._write_log(connection, day, "erased", None)
-        return found
+            return [self._erase_one(connection, identifiers, day) for identifiers in people]
 
     def log(self) -> list[tuple[str, str, str | None]]:
         """(day, action, random name of the subject or None where it is gone) of everything that was done."""
@@ -200,14 +194,26 @@ class SubjectRegister:
     def _mark(self, name: bytes) -> bytes:
         return keyed_hash(self._suppress, name)
 
-    def _mark_of(self, kind: str, value: str, operator: str) -> bytes:
+    def _mark_of(self, kind: str, value: str, prefix: str) -> bytes:
         try:
-            return self._mark(self._name(Identifier(kind=kind, value=value, operator=operator)))
+            return self._mark(keyed_hash(self._index, (prefix + normalise(kind, value)).encode()))
         except SourceError:
             return b""
 
-    def _marked(self, connection: sqlite3.Connection, name: bytes) -> bool:
-        return connection.execute("SELECT 1 FROM marks WHERE id = ?", (self._mark(name),)).fetchone() is not None
+    def _erase_one(self, connection: sqlite3.Connection, identifiers: Sequence[Identifier], day: date) -> Found:
+        names = self._all_names(connection, [self._name(identifier) for identifier in identifiers])
+        found = self._found(connection, names)
+        subjects = {
+            row for name in names for row in connection.execute("SELECT subject FROM names WHERE id = ?", (name,))
+        }
+        for table in ("names", "rows", "keys.keys"):
+            connection.executemany(f"DELETE FROM {table} WHERE subject = ?", subjects)
+        connection.executemany("UPDATE log SET subject = NULL, sealed = NULL WHERE subject = ?", subjects)
+        marks = [(self._mark(name),) for name in names]
+        connection.executemany("DELETE FROM marks WHERE id = ?", marks)
+        connection.executemany(f"INSERT INTO marks VALUES (?, '{ERASURE}')", marks)
+        self._write_log(connection, day, "erased", None)
+        return found
 
     def _subject(self, connection: sqlite3.Connection, names: Sequence[bytes]) -> tuple[bytes, bytes]:
         """The one subject of these names, made or joined if need be, and its key."""

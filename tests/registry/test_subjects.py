@@ -266,6 +266,18 @@ def test_key_file_must_be_of_mode_0600(tmp_path: Path) -> None:
         read_key(tmp_path / "none")
 
 
+def test_list_is_erased_whole_or_not_at_all(register: SubjectRegister) -> None:
+    broken = (Identifier(kind="account_id", value="U1"),)  # no operator
+    with pytest.raises(SourceError, match="came without its operator"):
+        register.erase_all([person(1), broken], day=DAY)
+    assert register.show(person(1)).known
+    found = register.erase_all([person(1), person(2, "phone"), person(9, "email")], day=DAY)
+    assert [one.known for one in found] == [True, True, False]
+    assert register.blocked("email", ["rider1@qmail.az", "rider9@qmail.az"]) == [True, True]
+    with pytest.raises(SourceError, match="came without its operator"):
+        register.blocked("account_id", ["U1"])
+
+
 def test_person_without_identifier_is_refused(register: SubjectRegister) -> None:
     for act in (lambda: register.record("x", [()], until=UNTIL), lambda: register.erase((), day=DAY)):
         with pytest.raises(SourceError, match=r"without any identifier|names nobody"):
