@@ -100,7 +100,12 @@ def trip_risk(person: NDArray[np.integer], *columns: NDArray[np.integer]) -> Ris
 
 
 def destination_inference(
-    person: NDArray[np.integer], given: NDArray[np.integer], destination: NDArray[np.integer], *, seed: int
+    person: NDArray[np.integer],
+    given: NDArray[np.integer],
+    destination: NDArray[np.integer],
+    *,
+    seed: int,
+    published: NDArray[np.bool_] | None = None,
 ) -> RiskFigure:
     """How often the most frequent destination of a known origin and time is the target's own.
 
@@ -111,6 +116,8 @@ def destination_inference(
         other direction.
     destination : code of what is inferred.
     seed : of the interval's bootstrap.
+    published : rows the guess is made from; the others are targets too, as the attacker cannot know whether his
+        target's trip was suppressed. Origins and times without any published row are left out. Default: all.
 
     Returns
     -------
@@ -135,14 +142,17 @@ def destination_inference(
     (1.0, 1.0, 1)
     """
     known = (given >= 0) & (destination >= 0)
+    if published is not None:
+        known &= np.isin(given, given[published])
+    shown = np.ones(int(known.sum()), bool) if published is None else published[known]
     who, cls, dest = person[known], combine(given[known]), combine(destination[known])
     rows = np.ones(len(who), np.int64)
     cell = combine(cls, dest)
-    counts = np.bincount(cell) if len(cell) else rows
+    counts = np.bincount(cell, weights=shown).astype(np.int64) if len(cell) else rows
     top, runner_up, top_cell = _two_largest(cls, cell, counts)
     hit = cell == top_cell[cls]
     target = who >= 0
-    own_cell = _own(who, cell)
+    own_cell = _own(np.where(shown, who, -1), cell)
     # Without his rows: the cell is still the guess if what is left exceeds every other destination without him.
     control = np.zeros(len(who), bool)
     for row in np.flatnonzero(target & (counts[cell] > own_cell)):
@@ -150,7 +160,7 @@ def destination_inference(
         control[row] = counts[cell[row]] - own_cell[row] > rest
     control |= target & hit & (counts[cell] - own_cell > runner_up[cls])
     overall = np.bincount(dest).max(initial=0) / max(1, len(dest))
-    spread = np.bincount(cls[np.unique(cell, return_index=True)[1]]) if len(cls) else rows
+    spread = np.bincount(cls[shown][np.unique(cell[shown], return_index=True)[1]]) if len(cls) else rows
     persons, number = np.unique(who[target], return_inverse=True)
     per_person = np.bincount(number, weights=hit[target]) / np.bincount(number) if len(persons) else np.zeros(0)
     left_out = np.bincount(number, weights=control[target]) / np.bincount(number) if len(persons) else np.zeros(0)

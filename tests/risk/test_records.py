@@ -205,3 +205,13 @@ def test_bike_trips_by_station_pair_and_hour_are_mostly_unique(real_data: Path) 
     assert found.rows == 28_841
     assert round(float(found.unique_rows), 2) == 0.55
     assert round(float(found.rows_under_5), 2) == 0.95
+
+
+def test_r07_suppressed_trips_are_targets_and_the_guess_knows_published_ones_only() -> None:
+    # From 1: two published rows to 9, two suppressed to 8. The guess 9 is right for two of four persons.
+    person, origin, where = np.arange(4), np.ones(4, np.int64), np.array([9, 9, 8, 8])
+    shown = np.array([True, True, False, False])
+    found = destination_inference(person, origin, where, seed=1, published=shown)
+    assert found.value == 0.5
+    assert found.details["smallest_l"] == 1
+    assert destination_inference(person, origin, where, seed=1).details["smallest_l"] == 2
