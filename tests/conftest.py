@@ -1,0 +1,230 @@
+"""Shared by the tests of whole releases: a small invented town, its recipe, the command line, and the recount."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+LAT_STEP, LON_STEP = 8983, 12_165
+"""Micro-degrees of a cell of 1000 m at latitude 42.4; 1000/111320 and 1000/(111320·cos 42.4°)."""
+FIRST_ROW, FIRST_COLUMN = 14_736, 16_376
+"""Multiples of 4, so that blocks of 2 km and 4 km begin here: latitude 42.3735, longitude 19.2140."""
+FIELDS = ("id", "rider", "driver", "start", "end", "slon", "slat", "elon", "elat", "station")
+RECIPE: dict[str, Any] = {
+    "release": "town-2026-03",
+    "title": "Rides in an invented town",
+    "purpose": "tests",
+    "recipient": {"name": "nobody at all", "kind": "contract"},
+    "licence": "CC0-1.0",
+    "period": {"from": "2026-03-01", "to": "2026-03-31"},
+    "privacy": {"guarantee": "k_anonymity", "protect": {"person": 5}, "dominance": "1/2", "l_places": 1},
+    "counts": {"rule": "exact"},
+    "geo": {"cell_m": 1000, "latitude": 42.4, "area": "area.geojson", "levels": 3},
+    "time": {"bins": "1h", "zone": "UTC"},
+    "products": {
+        "trips": {"cell_m": 1000, "bins": "3h", "rows_per_person": 50},
+        "flows": {"cell_m": 2000, "bins": "6h"},
+        "volumes": {"cell_m": 2000, "bins": "6h"},
+    },
+    "inputs": [
+        {
+            "path": "rides.csv",
+            "operator": "town",
+            "columns": {
+                "trip": "id",
+                "person": "rider",
+                "start": "start",
+                "end": "end",
+                "start_lon": "slon",
+                "start_lat": "slat",
+                "end_lon": "elon",
+                "end_lat": "elat",
+            },
+        }
+    ],
+    "engine": {"threads": 1},
+}
+
+
+def point(column: int, row: int) -> tuple[float, float]:
+    """Longitude and latitude of the middle of a cell, counted from the town's south-west corner."""
+    lat = ((FIRST_ROW + row) * LAT_STEP + LAT_STEP // 2) / 1e6 - 90
+    return round(((FIRST_COLUMN + column) * LON_STEP + LON_STEP // 2) / 1e6 - 180, 6), round(lat, 6)
+
+
+class Town:
+    """A folder with an area of 8 km × 8 km, rides and a recipe."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._trips = 0
+        self.rows: list[dict[str, Any]] = []
+        west, south = FIRST_COLUMN * LON_STEP / 1e6 - 180, FIRST_ROW * LAT_STEP / 1e6 - 90
+        east, north = west + 8 * LON_STEP / 1e6, south + 8 * LAT_STEP / 1e6
+        inset = 1e-5
+        ring = [(west + inset, south + inset), (east - inset, south + inset), (east - inset, north - inset)]
+        ring += [(west + inset, north - inset), ring[0]]
+        feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        text = json.dumps({"type": "FeatureCollection", "features": [feature]})
+        (folder / "area.geojson").write_text(text, encoding="utf-8")
+
+    def ride(
+        self,
+        rider: str | None,
+        *,
+        at: tuple[int, int] = (0, 0),
+        to: tuple[int, int] = (1, 1),
+        start: str = "2026-03-03T08:10:00",
+        end: str | None = None,
+        driver: str | None = None,
+        station: str | None = None,
+        trip: str | None = None,
+    ) -> None:
+        """Add one ride between the middles of two cells."""
+        self._trips += 1
+        (slon, slat), (elon, elat) = point(*at), point(*to)
+        end = end or start[:14] + "50:00"
+        trip = f"T{self._trips}" if trip is None else trip
+        values = (trip, rider, driver, start, end, slon, slat, elon, elat, station)
+        self.rows.append(dict(zip(FIELDS, values, strict=True)))
+
+    def rides(self, riders: Iterable[str | None], **where: Any) -> None:
+        """One ride of each rider."""
+        for rider in riders:
+            self.ride(rider, **where)
+
+    def write(self, name: str = "rides.csv") -> Path:
+        """Write the rides so far; null is an empty field."""
+        lines = [",".join(FIELDS)]
+        lines += [",".join("" if row[n] is None else str(row[n]) for n in FIELDS) for row in self.rows]
+        path = self.folder / name
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    def recipe(self, change: Callable[[dict[str, Any]], Any] | None = None, name: str = "recipe.yml") -> Path:
+        """Write the rides and the recipe, changed by a function."""
+        self.write()
+        recipe = copy.deepcopy(RECIPE)
+        if change is not None:
+            change(recipe)
+        path = self.folder / name
+        path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+        return path
+
+    def release(self, change: Callable[[dict[str, Any]], Any] | None = None, out: str = "out") -> Any:
+        """Make a release; raises what ``release`` raises."""
+        from anonkit.pipeline import release
+
+        return release(self.recipe(change), out=self.folder / out)
+
+    def table(self, kind: str, out: str = "out") -> list[dict[str, Any]]:
+        """The written rows of a product."""
+        import pyarrow.parquet as pq
+
+        rows: list[dict[str, Any]] = pq.read_table(self.folder / out / f"{kind}.parquet").to_pylist()
+        return rows
+
+    def run(self, out: str = "out") -> dict[str, Any]:
+        """The run as it is kept inside."""
+        run: dict[str, Any] = json.loads((self.folder / f"{out}.inside" / "run.json").read_text(encoding="utf-8"))
+        return run
+
+    def failed(self, out: str = "out") -> set[str]:
+        """Names of the gate's checks that failed."""
+        return {found["check"] for found in self.run(out)["findings"] if found["status"] == "FAIL"}
+
+    def busy(self) -> Town:
+        """Rides enough for all three products: 7 riders on each of 4 pairs of cells, 3 riders on a rare one."""
+        for at, to in (((0, 0), (4, 0)), ((1, 1), (5, 1)), ((0, 4), (4, 4)), ((4, 4), (0, 0))):
+            self.rides([f"P{number}" for number in range(7)], at=at, to=to)
+        self.rides(["P1", "P2", "P3"], at=(7, 7), to=(6, 6))
+        self.rides([f"P{number}" for number in range(10, 18)], at=(2, 2), to=(6, 2), start="2026-03-04T13:05:00")
+        return self
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    """An empty town in a folder of its own."""
+    return Town(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def town_class() -> type[Town]:
+    """For fixtures that live longer than one test."""
+    return Town
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A released folder; read only: copy it before changing anything."""
+    made = Town(tmp_path_factory.mktemp("bundle")).busy()
+    made.release()
+    return made.folder / "out"
+
+
+@pytest.fixture
+def anonkit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run the command line in this process; its exit code."""
+
+    def run(*arguments: object) -> int:
+        from anonkit.cli import main
+
+        monkeypatch.setattr(sys, "argv", ["anonkit", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as stop:
+            return int(stop.code or 0)
+        return 0
+
+    return run
+
+
+@pytest.fixture
+def replace_everywhere(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, Any], None]:
+    """Put a twin in the place of a function in every module of anonkit that knows it."""
+
+    def put(original: Any, twin: Any) -> None:
+        places = [
+            (module, name)
+            for module in list(sys.modules.values())
+            if getattr(module, "__name__", "").startswith("anonkit")
+            for name, value in list(vars(module).items())
+            if value is original
+        ]
+        assert places
+        for module, name in places:
+            monkeypatch.setattr(module, name, twin)
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def recount() -> Any:
+    """``Recount``, the class that counts a release again without anonkit."""
+    path = ROOT / "tests" / "recount" / "recount.py"
+    spec = importlib.util.spec_from_file_location("recount", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["recount"] = module
+    spec.loader.exec_module(module)
+    return module.Recount
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the real datasets, or a skip."""
+    folder = Path(os.environ.get("ANONKIT_REAL_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("needs the real datasets (ANONKIT_REAL_DATA, or ../shared/data)")
+    return folder
