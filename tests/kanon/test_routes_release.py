@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from anonkit.base.errors import SchemaError
 from anonkit.classes import Protection
 from anonkit.geo.bins import TimeBins
 from anonkit.geo.matching import Matcher
@@ -14,6 +15,7 @@ from anonkit.geo.networks import Network, Plane
 from anonkit.geo.networks_cells import network_from_cells, square_cells
 from anonkit.geo.trimming import EndRule
 from anonkit.kanon.routes import RouteRule
+from anonkit.kanon.routes_attack import recount_patterns, sub_trajectory_risk
 from anonkit.kanon.routes_counting import REST, Riders
 from anonkit.kanon.routes_release import RouteRelease, RouteSpec, cut_walks, departures, release_routes
 
@@ -121,3 +123,20 @@ def test_departures_hold_the_thresholds(made: tuple) -> None:
     for row in table.itertuples():
         if row.bin != REST:
             assert len(persons[row.cell, row.bin]) >= K
+
+
+def test_r31_the_sub_trajectory_attack_works_on_walks_and_not_on_published_routes(made: tuple) -> None:
+    town, drives, riders, release, _ = made
+    raw = sub_trajectory_risk(drives.truth, riders, points=4, trials=300, seed=1)
+    assert raw["risk"] - raw["half_width"] > 20 * raw["baseline"]  # on the raw walks it works
+    walks, _ = cut_walks(
+        Matcher.of(town), offsets=drives.offsets, time_s=drives.time_s, lon=drives.lon, lat=drives.lat,
+        riders=riders, ends=ENDS,
+    )  # fmt: skip
+    recount = recount_patterns(release["patterns"], walks, riders)
+    assert recount["persons"].min() >= K
+    assert recount["drivers"].min() >= K_DRIVER
+    more = sub_trajectory_risk(drives.truth, riders, points=8, trials=300, seed=1)
+    assert more["risk"] >= raw["risk"]
+    with pytest.raises(SchemaError, match="at least 1"):
+        sub_trajectory_risk(drives.truth, riders, points=0, trials=1, seed=1)
