@@ -15,7 +15,7 @@ _HOMES = {
     "differencing": ("derived_counts", "differencing_risk", "feasible"),
     "document": ("risk_document", "risk_schema"),
     "fuzzing": ("Ends", "louisville_fuzz", "same_offset_attack"),
-    "hashes": ("hash_shape", "reverse_hashes"),
+    "hashes": ("ALGORITHMS", "hash_shape", "reverse_hashes"),
     "incidence": ("combine", "hold_out"),
     "leaks": ("index_leak", "neighbour_leak", "order_leak"),
     "linkage": ("fresh_pseudonyms", "link_periods"),
