@@ -274,7 +274,8 @@ class Recount:
 
     def steps(self) -> list[Step]:
         """All levels of all products: trips and flows from fine to coarse, then departures, then arrivals."""
-        pairs, ends = [], []
+        pairs: list[Step] = []
+        ends: list[Step] = []
         for kind, product in self.recipe["products"].items():
             columns = tuple(product.get("columns", ()))
             told = columns
@@ -290,7 +291,7 @@ class Recount:
         """The class of a trip at a step, in the order of the released columns."""
         start, end = self.code(trip.start, step.cell_m), self.code(trip.end, step.cell_m)
         number = self.bin(trip.local_s, step.bins)
-        extra = [trip.columns[name] if name in step.told else "any" for name in step.columns]
+        extra: list[Any] = [trip.columns[name] if name in step.told else "any" for name in step.columns]
         extra += [step.number] if step.rolls else []
         if step.end:
             return (start if step.end == "start" else end, number, step.end, *extra)
@@ -356,7 +357,7 @@ class Recount:
         figures: dict[str, Any] = {"used": len(recounted.used), "thinned": len(recounted.used) - len(trips)}
         figures["unusable"] = recounted.unusable
         released = {kind: self.released(bundle, kind) for kind in self.recipe["products"]}
-        opened = {None: [True] * len(trips)}
+        opened: dict[str | None, list[bool]] = {None: [True] * len(trips)}
         told: dict[Any, list[bool]] = defaultdict(lambda: [False] * len(trips))
         seen: dict[str, set[Any]] = {kind: set() for kind in released}
         for step in self.steps():
