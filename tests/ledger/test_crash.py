@@ -159,6 +159,7 @@ def test_killed_process_has_paid_for_all_it_drew(point: str, make_ledger: Callab
     assert_paid(ledger, kill_at(point, ledger))
 
 
+@pytest.mark.slow
 def test_killed_at_every_point_the_process_has_paid_and_the_file_goes_on(
     make_ledger: Callable[..., Ledger], make_event: Callable[..., Event]
 ) -> None:

@@ -56,7 +56,10 @@ def test_fast_rule_gives_what_phonenumbers_gives(
     plain = "+" + plain if plain.startswith(code) else plain
     expected = None
     for trial in ("AZ", "ME"):
-        parsed = phonenumbers.parse(plain, trial)
+        try:
+            parsed = phonenumbers.parse(plain, trial)
+        except phonenumbers.NumberParseException:
+            continue
         if phonenumbers.is_valid_number(parsed):
             expected = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
             break
