@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.browser
+ROOT = Path(__file__).resolve().parents[2]
 PLANTED = "<img src=x onerror=\"document.title='taken'\">"
 DRAWN = """() => [...document.querySelectorAll('figure > svg')].map(svg => {
   const box = svg.getBoundingClientRect();
@@ -14,17 +16,19 @@ DRAWN = """() => [...document.querySelectorAll('figure > svg')].map(svg => {
 })"""
 
 
-@pytest.fixture
-def report(town: Any) -> Path:
-    """The page of a real release whose operator, title and mode are hostile."""
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the sample's release whose operator, title and purpose are hostile."""
+    from anonkit.pipeline import release
 
-    def hostile(recipe: dict[str, Any]) -> None:
-        recipe["title"] = f"Rides {PLANTED}"
-        recipe["inputs"][0]["operator"] = PLANTED
-        recipe["purpose"] = PLANTED
-
-    result = town.busy().release(hostile)
-    return Path(result.report)
+    folder = tmp_path_factory.mktemp("report")
+    recipe = yaml.safe_load((ROOT / "data/recipes/kontaktplus.yml").read_text(encoding="utf-8"))
+    recipe |= {"title": f"Rides {PLANTED}", "purpose": PLANTED}
+    recipe["geo"]["area"] = str(ROOT / "data/areas/baku.geojson")
+    recipe["inputs"][0] |= {"operator": PLANTED, "path": str(ROOT / "data/samples/kontaktplus/rides.csv")}
+    path = folder / "recipe.yml"
+    path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    return Path(release(path, out=folder / "out").report)
 
 
 @pytest.mark.parametrize("scripts", [True, False])
