@@ -18,7 +18,7 @@ from scipy.special import ndtri
 
 from anonkit.base.errors import SchemaError
 from anonkit.dp.activity import READ_TO
-from anonkit.dp.flows import FlowEstimate, FlowMeasurement
+from anonkit.dp.flow_kernel import FlowEstimate, FlowMeasurement
 from anonkit.dp.mechanisms import Noise
 
 CONCENTRATION = 0.25  # share of a heavy person's trips that one of his usual flows gets

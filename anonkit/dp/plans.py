@@ -19,7 +19,7 @@ import pandas as pd
 from anonkit.base.errors import SchemaError
 from anonkit.dp.bounding import WEIGHT_SCALE
 from anonkit.dp.columns import public_zones
-from anonkit.dp.flows import Shares
+from anonkit.dp.flow_kernel import Shares
 from anonkit.dp.mechanisms import DiscreteLaplace, exact
 from anonkit.dp.public import PublicKeys, PublicSteps, PublicZones, plain_int, require
 from anonkit.dp.quantiles import GATE_SHARE

@@ -23,7 +23,7 @@ from anonkit.dp.activity import Activity
 from anonkit.dp.bounding import WEIGHT_SCALE, hash_order
 from anonkit.dp.charge import Purse
 from anonkit.dp.columns import Unit, arrow_of, places, unit_codes
-from anonkit.dp.flows import (
+from anonkit.dp.flow_kernel import (
     FlowEstimate,
     FlowKeys,
     FlowMeasurement,

@@ -117,7 +117,7 @@ def measure_sparse(
     start, end : index of the zone, −1 outside; trips with an end outside are left out before bounding.
     epsilon : cost of all five tables together.
     purse : pays before anything is drawn.
-    activity : the paid histogram (``flows.draw_activity``), and ``paid``, what it cost of ``epsilon``.
+    activity : the paid histogram (``flow_kernel.draw_activity``), and ``paid``, what it cost of ``epsilon``.
 
     Privacy
     -------

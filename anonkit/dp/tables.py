@@ -2,7 +2,7 @@
 
 What: sums of bounded events over public keys with integer noise; where a table has several key columns (cell × hour) a
 model of independent columns is weighed against the cells, as for flows. Why: one kernel, so that bounding, charging and
-intervals are the same everywhere. Source: as ``flows``. What it does not protect against: an event table with two events
+intervals are the same everywhere. Source: as ``flow_kernel``. What it does not protect against: an event table with two events
 a trip (start and end) counts events, and the cap then counts events too; a profile's smooth shape is the estimate, its
 signed values and intervals are beside it.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from anonkit.base.errors import SchemaError
 from anonkit.dp.bounding import trips_of
 from anonkit.dp.charge import Purse
-from anonkit.dp.flows import FlowEstimate, FlowKeys, FlowMeasurement, Shares, gravity_model, measure_flows
+from anonkit.dp.flow_kernel import FlowEstimate, FlowKeys, FlowMeasurement, Shares, gravity_model, measure_flows
 from anonkit.dp.gravity import positive_sums
 from anonkit.dp.mechanisms import DiscreteLaplace
 from anonkit.dp.postprocess import posterior_cells
@@ -63,7 +63,7 @@ def measure_table(
 
     Sources
     -------
-    As ``flows.measure_flows``, without margins.
+    As ``flow_kernel.measure_flows``, without margins.
     """
     return measure_flows(codes, cell, keys=keys, epsilon=epsilon, purse=purse, shares=Shares(), max_trips=max_trips)
 

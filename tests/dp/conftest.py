@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from anonkit.dp.flows import FlowKeys
+from anonkit.dp.flow_kernel import FlowKeys
 from anonkit.dp.public import PublicZones
 from anonkit.ledger import Ledger
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from anonkit.base.errors import PrivacyLeakError, SchemaError
 from anonkit.dp import PublicKeys, PublicSteps, PublicZones, plan
-from anonkit.dp.flows import FlowKeys
+from anonkit.dp.flow_kernel import FlowKeys
 from anonkit.dp.models import Feature
 from anonkit.dp.public import plain_int
 from hypothesis import given

@@ -1,0 +1,214 @@
+"""Audit of whole products on the worst neighbour: a person with 1,000 trips, present or not (ruling 36).
+
+The attacker knows everybody else and every trip of that person, and guesses from the released noisy figures whether he
+is in the table. Thousands of runs; Clopper–Pearson bounds on true and false alarms give a lower bound on epsilon that
+holds with 95 %. It must stay at or below the claim, reach six tenths of it, and see each planted fault.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from anonkit.dp import flow_kernel as flows_module
+from anonkit.dp.bounding import Weights
+from anonkit.dp.charge import Purse
+from anonkit.dp.flow_kernel import FlowKeys, FlowMeasurement, Shares, measure_flows
+from anonkit.dp.mechanisms import DiscreteLaplace
+from anonkit.dp.public import PublicKeys, PublicSteps
+from anonkit.dp.quantiles import flow_quantiles
+from anonkit.dp.selection import hot_spots, select_keys
+from scipy.stats import beta
+
+RUNS = 3000
+pytestmark = pytest.mark.slow
+CLAIM = Fraction(1)
+HEAVY_CELL = 5
+Statistic = Callable[[np.ndarray, np.ndarray], float]
+
+
+def lower_bound(present: np.ndarray, absent: np.ndarray) -> float:
+    """Lower bound (95 %) on epsilon: threshold learnt on half of the runs, tested on the other half."""
+    half = len(present) // 2
+    best, direction, cut = -math.inf, 1, 0.0
+    pool = np.unique(np.concatenate([present[:half], absent[:half]]))
+    for sign in (1, -1):
+        for place in pool[:: max(len(pool) // 200, 1)]:
+            hit = np.mean(sign * present[:half] >= sign * place)
+            alarm = np.mean(sign * absent[:half] >= sign * place)
+            if hit >= 0.05 and math.log(max(hit, 1e-9)) - math.log(max(alarm, 5 / half)) > best:
+                best, direction, cut = math.log(hit) - math.log(max(alarm, 5 / half)), sign, place
+    hits = int((direction * present[half:] >= direction * cut).sum())
+    alarms = int((direction * absent[half:] >= direction * cut).sum())
+    rest = len(present) - half
+    low = beta.ppf(0.025, hits, rest - hits + 1) if hits else 0.0
+    high = beta.ppf(0.975, alarms + 1, rest - alarms) if alarms < rest else 1.0
+    return math.log(max(low, 1e-12) / high)
+
+
+def world(present: bool) -> tuple[np.ndarray, np.ndarray]:
+    """60 persons of 3 trips each, and perhaps one with 1,000 trips, all in one cell."""
+    codes, cell = np.repeat(np.arange(60), 3), np.arange(180) % 36
+    if present:
+        codes, cell = np.append(codes, np.full(1000, 60)), np.append(cell, np.full(1000, HEAVY_CELL))
+    return codes, cell
+
+
+@pytest.fixture(scope="module")
+def keys() -> FlowKeys:
+    grid = np.stack(np.meshgrid(np.arange(6), np.arange(6), indexing="ij"), -1).reshape(-1, 2)
+    return FlowKeys.of(PublicKeys.declared(grid, columns=("start_cell", "end_cell"), source="test"))
+
+
+def privacy_loss(measurement: FlowMeasurement) -> float:
+    """The attacker's statistic: log likelihood ratio of the noisy figures with and without the person."""
+    assert measurement.activity is not None
+    with_heavy, without = world(True), world(False)
+    loss = 0.0
+    histogram_scale = measurement.activity.standard_deviation / 2**0.5
+    from anonkit.dp.activity import activity_bins
+
+    for sign, (codes, _) in ((1, with_heavy), (-1, without)):
+        bins = activity_bins(np.bincount(codes))
+        loss -= sign * np.abs(measurement.activity.noisy - bins).sum() / histogram_scale
+    loss += np.clip(measurement.cells[HEAVY_CELL] - 5.0, 0, measurement.cap) * 2 / measurement.cell_noise.scale
+    return float(loss)
+
+
+def audit_flows(keys: FlowKeys, ledger: Any, statistic: Callable[[FlowMeasurement], float] = privacy_loss) -> float:
+    outcomes = []
+    for present in (True, False):
+        codes, cell = world(present)
+        runs = []
+        for _ in range(RUNS):
+            purse = Purse(ledger=ledger, product="flows", release="audit", periods=("all",))
+            made = measure_flows(codes, cell, keys=keys, epsilon=CLAIM, purse=purse, shares=Shares())
+            runs.append(statistic(made))
+        outcomes.append(np.array(runs))
+    return lower_bound(*outcomes)
+
+
+def test_r36_flows_hide_the_heaviest_rider_and_the_audit_is_strong(keys: FlowKeys, nodding: Any) -> None:
+    found = audit_flows(keys, nodding)
+    assert found <= float(CLAIM)
+    assert found >= 0.6 * float(CLAIM)
+
+
+def heavy_cell(measurement: FlowMeasurement) -> float:
+    return float(measurement.cells[HEAVY_CELL])
+
+
+def test_r36_audit_sees_a_missing_bound(keys: FlowKeys, nodding: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unbounded(codes: np.ndarray, *, max_trips: int, scale: int = 2**20) -> Weights:
+        return Weights(row=np.where(codes >= 0, scale, 0), scale=scale, max_trips=max_trips)
+
+    monkeypatch.setattr(flows_module, "integer_weights", unbounded)
+    assert audit_flows(keys, nodding, heavy_cell) > float(CLAIM)
+
+
+def test_r36_audit_sees_weights_that_are_not_normalised(
+    keys: FlowKeys, nodding: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def by_root(codes: np.ndarray, *, max_trips: int, scale: int = 2**20) -> Weights:
+        count = np.bincount(codes[codes >= 0])  # min(1, T/√n) instead of min(1, T/n)
+        weight = np.minimum(scale, scale * max_trips / np.sqrt(np.maximum(count, 1))).astype(np.int64)
+        return Weights(row=weight[codes], scale=scale, max_trips=max_trips)
+
+    monkeypatch.setattr(flows_module, "integer_weights", by_root)
+    assert audit_flows(keys, nodding, heavy_cell) > float(CLAIM)
+
+
+def test_r36_audit_sees_a_halved_sensitivity(keys: FlowKeys, nodding: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Weights.sensitivity
+    monkeypatch.setattr(Weights, "sensitivity", property(lambda self: whole.fget(self) // 2))  # type: ignore[attr-defined]
+    assert audit_flows(keys, nodding) > float(CLAIM)
+
+
+def test_r36_audit_sees_keys_from_the_data(nodding: Any) -> None:
+    # keys read from the trips: the person's own cell is a row of the table only if he is there
+    present, absent = [], []
+    for here, seen in ((True, present), (False, absent)):
+        codes = np.repeat(np.arange(60), 3)
+        cell = np.arange(180) % 36
+        if here:
+            codes, cell = np.append(codes, np.full(1000, 60)), np.append(cell, np.full(1000, 99))
+        for _ in range(RUNS):
+            leaked = PublicKeys.declared(np.unique(cell).reshape(-1, 1), columns=("cell",), source="the trips (fault)")
+            seen.append(float(99 in leaked.values))
+    assert lower_bound(np.array(present), np.array(absent)) > float(CLAIM)
+
+
+def test_r36_partition_selection_names_nobodys_own_key(nodding: Any) -> None:
+    # a key of one person passes with chance delta: 3,000 runs at delta 1e-3 give 0…12 passes (binomial, 1 in 1e5)
+    order = np.arange(1180, dtype=np.uint64)
+    codes, cell = world(True)
+    rows = np.where(codes == 60, 99, cell)
+    named = 0
+    for _ in range(RUNS):
+        made = select_keys(
+            codes,
+            rows,
+            order,
+            columns=("cell",),
+            max_keys=3,
+            epsilon=1,
+            delta=1e-3,
+            purse=Purse(ledger=nodding, product="keys", release="audit", periods=("all",)),
+        )
+        named += made is not None and 99 in made.keys.values
+    assert named <= 12
+
+
+def test_r36_hot_spots_hide_the_heaviest_rider(nodding: Any) -> None:
+    # two cells of 3 persons each; the courier adds one person to cell 0. One choice at epsilon 1.
+    keys = PublicKeys.declared([[0], [1]], columns=("cell",), source="test")
+    outcomes = []
+    for present in (True, False):
+        codes, cell = np.arange(6), np.arange(6) % 2
+        if present:
+            codes, cell = np.append(codes, np.full(1000, 6)), np.append(cell, np.zeros(1000, int))
+        runs = []
+        for _ in range(RUNS):
+            purse = Purse(ledger=nodding, product="hot", release="audit", periods=("all",))
+            runs.append(float(hot_spots(codes, cell, keys=keys, top=1, epsilon=1, purse=purse)[0] == 0))
+        outcomes.append(np.array(runs))
+    assert lower_bound(*outcomes) <= 1.0
+
+
+def test_r36_quantiles_hide_the_heaviest_rider(nodding: Any) -> None:
+    # everybody takes 10 minutes; the courier's 1,000 trips take 60: his median is one value, and his count is one
+    keys = PublicKeys.declared([[0]], columns=("cell",), source="test")
+    steps = PublicSteps(low=0, high=60, step=10, unit="min", source="test")
+    outcomes = []
+    for present in (True, False):
+        codes, value = np.arange(4), np.full(4, 10.0)
+        if present:
+            codes, value = np.append(codes, np.full(1000, 4)), np.append(value, np.full(1000, 60.0))
+        runs = []
+        for _ in range(RUNS // 2):
+            made = flow_quantiles(
+                codes,
+                np.zeros(len(codes), int),
+                value,
+                np.arange(len(codes), dtype=np.uint64),
+                keys=keys,
+                steps=steps,
+                percents=(50,),
+                max_keys=1,
+                min_persons=1,
+                epsilon=CLAIM,
+                purse=Purse(ledger=nodding, product="times", release="audit", periods=("all",)),
+            )
+            runs.append(float(made.persons[0] >= 5) + np.nan_to_num(made.values[0, 0]) / 30)
+        outcomes.append(np.array(runs))
+    assert lower_bound(*outcomes) <= float(CLAIM)
+
+
+def test_audit_of_a_bare_mechanism_is_near_its_claim() -> None:
+    noise = DiscreteLaplace(sensitivity=3, epsilon=CLAIM)
+    present, absent = noise.add(np.full(40_000, 3)), noise.add(np.zeros(40_000, np.int64))
+    assert 0.8 <= lower_bound(present, absent) <= 1.0
