@@ -7,8 +7,13 @@ import sys
 import typer
 
 from anonkit.base.errors import AnonkitError, ReleaseRefusedError
+from anonkit.cli.explain import explain
+from anonkit.cli.inspect import init, inspect
+from anonkit.cli.ledger import app as ledger
 from anonkit.cli.release import release
 from anonkit.cli.simulate import simulate
+from anonkit.cli.subjects import app as subjects
+from anonkit.cli.vault import app as vault
 from anonkit.cli.verify import verify
 
 REFUSED, BAD_INPUT = 3, 2
@@ -20,9 +25,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(inspect)
+app.command()(init)
+app.command()(explain)
 app.command()(release)
 app.command()(verify)
 app.command()(simulate)
+app.add_typer(ledger, name="ledger")
+app.add_typer(subjects, name="subjects")
+app.add_typer(vault, name="vault")
 
 
 def main() -> None:

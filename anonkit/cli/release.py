@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from anonkit.base.progress import Progress
 
 
 def release(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
-    out: Annotated[Path, typer.Option(help="Folder to hand over; must not exist yet.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to hand over; must not exist yet.")] = None,
     inside: Annotated[Path | None, typer.Option(help="Folder that stays; default OUT.inside.")] = None,
     registry: Annotated[
         Path | None, typer.Option(help="Folder of all releases of the operator; default anonkit.registry beside OUT.")
@@ -19,13 +22,22 @@ def release(
     as_of: Annotated[str | None, typer.Option(help="Date at which clocks are evaluated; default now.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run as JSON.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be published; nothing leaves.")] = False,
 ) -> None:
     """Make the release that RECIPE describes: exit 0 released, 2 bad recipe or input, 3 refused by the gate."""
+    from anonkit.base.errors import RecipeError
     from anonkit.base.progress import Progress, TerminalProgress
     from anonkit.pipeline import STAGES
     from anonkit.pipeline import release as make
 
-    progress = Progress() if quiet or as_json else TerminalProgress(STAGES)
+    progress = Progress() if quiet or as_json else TerminalProgress(() if plan else STAGES)
+    if plan:
+        _plan(recipe, as_of, progress, as_json)
+        return
+    if out is None:
+        raise RecipeError(
+            "--out is missing: where is the release to be put?", hint="add --out FOLDER, or --plan to try"
+        )
     try:
         result = make(recipe, out=out, inside=inside, registry=registry, as_of=as_of, progress=progress)
     finally:
@@ -35,14 +47,35 @@ def release(
         return
     if quiet:
         return
-    for lines in result.run["lines"]:
-        kept = f"{lines['used']:,} of {lines['physical'] - lines['header']:,} lines used"
-        typer.echo(f"{lines['source']}: {kept}; dropped {lines['dropped'] or 0}, rejected {lines['rejected'] or 0}")
-    for product in result.run["products"]:
-        share = f"{product['share_released']:.0%}"
-        typer.echo(
-            f"{product['part']}: {product['trips_released']:,} trips in {product['classes_released']:,} classes ({share})"
-        )
+    _show(result.run["lines"], result.run["products"])
     typer.echo(f"gate: {len(result.findings)} checks passed")
     typer.echo(f"hand over:   {result.out}")
     typer.echo(f"keep inside: {result.inside}")
+
+
+def _plan(recipe: Path, as_of: str | None, progress: Progress, as_json: bool) -> None:
+    from anonkit.pipeline.plan import plan
+
+    found = plan(recipe, as_of=as_of, progress=progress)
+    if as_json:
+        typer.echo(json.dumps({"lines": found.lines, "products": found.products}, ensure_ascii=False))
+        return
+    _show(found.lines, found.products)
+    typer.echo("Nothing was published; these figures are exact: keep them inside.")
+    if any(product["trips_released"] == 0 for product in found.products):
+        typer.echo("A product would be empty, and the gate refuses that: coarser cells or bins, or fewer columns.")
+    typer.echo(f"Next: anonkit explain {recipe} shows what each choice costs;")
+    typer.echo(f"      anonkit release {recipe} --out FOLDER makes the release.")
+
+
+def _show(lines: list[dict[str, Any]], products: list[dict[str, Any]]) -> None:
+    for source in lines:
+        typer.echo(f"{source['source']}: {source['used']:,} of {source['physical'] - source['header']:,} lines used")
+        for word in ("dropped", "rejected"):
+            if source[word]:
+                typer.echo(f"  {word}: " + ", ".join(f"{count:,} {name}" for name, count in source[word].items()))
+    for product in products:
+        rolled = product["share_by_level"][1:]
+        more = f", of it {sum(rolled):.0%} rolled up" if rolled else ""
+        share = f"{product['trips_released']:,} of {product['trips']:,} trips ({product['share_released']:.0%}{more})"
+        typer.echo(f"{product['part']}: {share} in {product['classes_released']:,} classes")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -18,6 +19,8 @@ from anonkit.base.errors import AnonkitError, RecipeError
 from anonkit.recipe.model import Recipe
 
 MAX_BYTES = 1_000_000
+DECIDE = "DECIDE"
+"""Stands in a drafted recipe where a person must write something; no release is made of it."""
 
 
 def load_recipe(path: Path) -> tuple[Recipe, str]:
@@ -41,6 +44,7 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
             f"{path.name}{where}: not valid YAML", hint="check indentation, colons and quotes there"
         ) from None
     _no_key_twice(node, path)
+    _all_decided(content.decode("utf-8"), path)
     if not isinstance(data, dict):
         raise RecipeError(f"{path.name} holds no keys", hint="begin with release: a-name")
     try:
@@ -50,6 +54,17 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
     except AnonkitError as error:
         raise RecipeError(f"{path.name}: {error.message}", hint=error.hint) from error
     return recipe, hashlib.sha256(content).hexdigest()
+
+
+def _all_decided(text: str, path: Path) -> None:
+    """A drafted recipe says where a person must decide; a release is made of none that still does."""
+    lines = [line.split("#")[0] for line in text.splitlines()]
+    left = [str(number) for number, line in enumerate(lines, start=1) if re.search(rf"\b{DECIDE}\b", line)]
+    if left:
+        raise RecipeError(
+            f"{path.name} still says {DECIDE} in line{'s' if len(left) > 1 else ''} {', '.join(left)}",
+            hint="write there what the comment asks for; docs/RECIPE.md explains every key",
+        )
 
 
 def _no_key_twice(node: yaml.Node | None, path: Path) -> None:

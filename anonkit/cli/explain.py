@@ -1,0 +1,32 @@
+"""``anonkit explain RECIPE``: which choice of a recipe costs how much suppression."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def explain(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    as_of: Annotated[str | None, typer.Option(help="Date at which clocks are evaluated; default now.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Share of trips published, as the recipe is and with one choice at a time made otherwise. Nothing leaves."""
+    from anonkit.base.progress import Progress, TerminalProgress
+    from anonkit.pipeline.plan import explain as compare
+
+    found = compare(recipe, as_of=as_of, progress=Progress() if quiet or as_json else TerminalProgress())
+    if as_json:
+        typer.echo(json.dumps([asdict(alternative) for alternative in found], ensure_ascii=False))
+        return
+    parts = list(found[0].shares)
+    typer.echo(f"{'share of trips published':<46}" + "".join(f"{part:>15}" for part in parts))
+    for alternative in found:
+        shares = "".join(f"{alternative.shares.get(part, 0):>15.1%}" for part in parts)
+        typer.echo(f"{alternative.change:<46}{shares}")
+    typer.echo("These figures are exact and about raw data: keep them inside.")

@@ -1,0 +1,65 @@
+"""``anonkit inspect FILE`` and ``anonkit init FILE``: from an unknown export to a first recipe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Encoding = Annotated[str | None, typer.Option(help="Encoding of the text, if it is not UTF-8: cp1254, utf-16-le, …")]
+Delimiter = Annotated[str | None, typer.Option(help="Delimiter of a CSV, if it is not found.")]
+Records = Annotated[str | None, typer.Option(help="Of a JSON document: path to its list, such as data.trips.")]
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(help="An export: CSV, JSON, Parquet, plain or .gz.")],
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    records: Records = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Show what an export seems to hold: columns, roles, times, places, bad lines. Writes nothing, shows no value."""
+    from anonkit.pipeline.inspect import bad_line_hints
+    from anonkit.pipeline.inspect import inspect as look
+
+    found = look(file, encoding=encoding, delimiter=delimiter, records=records)
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), ensure_ascii=False))
+        return
+    written = f", {found.encoding}, delimiter {found.delimiter!r}" if found.delimiter else ""
+    typer.echo(f"{file.name}: {found.form}{written}, {found.lines:,} lines; guesses from {found.sampled:,} rows")
+    width = max(len(column.name) for column in found.columns)
+    for column in found.columns:
+        typer.echo(f"  {column.name:<{width}}  {column.guess:<12} {column.filled:>4.0%} filled  {column.detail}")
+    hints = bad_line_hints(found)
+    for reason, lines in found.bad_lines.items():
+        typer.echo(f"  {lines:,} bad lines: {reason}; {hints[reason]}")
+    typer.echo(f"Next: anonkit init {file} writes a first recipe from these guesses.")
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help="An export that `inspect` can read.")],
+    recipe: Annotated[Path | None, typer.Option(help="Where to write it; default FILE.yml beside the file.")] = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    records: Records = None,
+) -> None:
+    """Write a first, commented recipe for an export; what must be decided by a person is marked DECIDE."""
+    import os
+
+    from anonkit.base.errors import RecipeError
+    from anonkit.pipeline.draft import draft_recipe
+    from anonkit.pipeline.inspect import inspect as look
+    from anonkit.recipe.load import DECIDE
+
+    place = recipe or file.with_name(file.name.split(".")[0] + ".yml")
+    if place.exists():
+        raise RecipeError(f"{place.name} exists already", hint="name another one: --recipe other.yml")
+    found = look(file, encoding=encoding, delimiter=delimiter, records=records)
+    text = draft_recipe(found, relative=os.path.relpath(file.absolute(), place.absolute().parent))
+    place.write_text(text, encoding="utf-8")
+    left = [str(n) for n, line in enumerate(text.splitlines(), start=1) if DECIDE in line.split("#")[0]]
+    typer.echo(f"{place}: a first recipe; {DECIDE} stands in lines {', '.join(left)}")
+    typer.echo(f"Next: write there what the comments ask for, then: anonkit release {place} --plan")

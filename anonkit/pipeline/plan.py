@@ -1,0 +1,187 @@
+"""What a recipe would publish, and which of its choices costs how much. Nothing leaves and nothing is written.
+
+The figures are exact and about raw data: for the analyst's eyes. A resolution chosen by looking at them is a choice that
+the data has influenced; for k-anonymous products that is the field's practice, for noisy ones it is not allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from anonkit.base.clock import as_of as instant
+from anonkit.base.entropy import fresh_key
+from anonkit.base.errors import AnonkitError
+from anonkit.base.progress import Progress
+from anonkit.classes import Protection
+from anonkit.engine import Session
+from anonkit.geo import TimeBins
+from anonkit.kanon import Product, decide_products
+from anonkit.pipeline.ingest import Ingested, ingest
+from anonkit.pipeline.measure import product_figures
+from anonkit.recipe import Recipe, load_recipe
+
+WIDER = {"1h": "3h", "3h": "6h", "6h": "1d", "15min": "1h", "30min": "1h", "2h": "6h", "4h": "12h", "12h": "1d"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What would be published."""
+
+    lines: list[dict[str, Any]]
+    products: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """One choice made otherwise, and the share of trips that would then be published, by part."""
+
+    change: str
+    shares: dict[str, float]
+
+
+def plan(recipe: str | Path, *, as_of: str | date | datetime | None = None, progress: Progress | None = None) -> Plan:
+    """Classes and suppression that a recipe would give.
+
+    Raises
+    ------
+    RecipeError, SourceError : as `release`.
+
+    Privacy
+    -------
+    Nothing is written but the run's private folder, which is removed. The figures are exact: keep them inside.
+    """
+    with _opened(recipe, as_of, progress or Progress()) as (read, ingested, session):
+        figures = product_figures(_decided(read.kanon_products, read, ingested, session), session=session)
+        return Plan(lines=[account.as_dict() for account in ingested.accounting], products=figures)
+
+
+def explain(
+    recipe: str | Path, *, as_of: str | date | datetime | None = None, progress: Progress | None = None
+) -> tuple[Alternative, ...]:
+    """What suppression would be, were one choice of the recipe made otherwise; the recipe itself comes first.
+
+    Raises, Privacy: as `plan`.
+    """
+    progress = progress or Progress()
+    with _opened(recipe, as_of, progress) as (read, ingested, session):
+        found = []
+        for change, products, protection in _alternatives(read):
+            with progress.stage(change):
+                try:
+                    decided = _decided(products, read, ingested, session, protection)
+                except AnonkitError:
+                    continue  # the change breaks the chain of levels
+                figures = product_figures(decided, session=session)
+            found.append(Alternative(change=change, shares={f["part"]: f["share_released"] for f in figures}))
+        return tuple(found)
+
+
+class _opened:  # noqa: N801  (reads as a function at its one kind of use)
+    def __init__(self, recipe: str | Path, as_of: str | date | datetime | None, progress: Progress) -> None:
+        self._recipe, _ = load_recipe(Path(recipe))
+        self._when = instant(as_of)
+        self._progress = progress
+        limits = self._recipe.engine
+        self._session = Session(threads=limits.threads, memory_limit=limits.memory_limit)
+
+    def __enter__(self) -> tuple[Recipe, Ingested, Session]:
+        with self._progress.stage("read"):
+            ingested = ingest(
+                self._recipe, session=self._session, key=fresh_key(), record_key=fresh_key(), as_of=self._when
+            )
+            rows = self._session.checkpoint(ingested.rows, "used")
+        return self._recipe, replace(ingested, rows=rows), self._session
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+        self._progress.close()
+
+
+def _decided(
+    products: tuple[Product, ...],
+    recipe: Recipe,
+    ingested: Ingested,
+    session: Session,
+    protection: Protection | None = None,
+) -> Any:
+    return decide_products(
+        ingested.rows,
+        products,
+        grid=recipe.geo.grid,
+        base=recipe.time.time_bins,
+        protection=protection or recipe.privacy.protection,
+        session=session,
+    )
+
+
+def _alternatives(recipe: Recipe) -> Iterator[tuple[str, tuple[Product, ...], Protection]]:
+    products, own = recipe.kanon_products, recipe.privacy.protection
+    yield "the recipe", products, own
+    levels = recipe.geo.grid.levels
+
+    def coarser_cells(product: Product) -> Product:
+        up = tuple(replace(at, level=min(at.level + 1, levels - 1)) for at in product.roll_up)
+        return replace(product, level=min(product.level + 1, levels - 1), roll_up=_distinct(product, up, 1))
+
+    def wider_bins(product: Product) -> Product:
+        up = tuple(replace(at, bins=_wider(at.bins)) for at in product.roll_up)
+        return replace(product, bins=_wider(product.bins), roll_up=_distinct(product, up, 0))
+
+    def pooled(product: Product) -> Product:
+        up = tuple(replace(at, bins=_pooled(at.bins)) for at in product.roll_up)
+        return replace(product, bins=_pooled(product.bins), roll_up=up)
+
+    changes: list[tuple[str, Callable[[Product], Product]]] = [
+        ("cells one level coarser", coarser_cells),
+        ("bins one step wider", wider_bins),
+        ("bins pooled over weeks or days", pooled),
+    ]
+    for name in recipe.released_columns:
+
+        def without(product: Product, name: str = name) -> Product:
+            up = tuple(replace(at, columns=tuple(c for c in at.columns if c != name)) for at in product.roll_up)
+            return replace(product, columns=tuple(c for c in product.columns if c != name), roll_up=up)
+
+        changes.append((f"without column {name}", without))
+    if any(product.roll_up for product in products):
+        changes.append(("without roll-up", lambda product: replace(product, roll_up=())))
+    if any(product.max_rows for product in products):
+        changes.append(
+            ("twice the rows a person", lambda p: replace(p, max_rows=p.max_rows * 2 if p.max_rows else None))
+        )
+    for change, make in changes:
+        changed = tuple(make(product) for product in products)
+        if changed != products:
+            yield change, changed, own
+    if own.l_places > 1:
+        yield "destinations need not differ (l_places: 1)", products, replace(own, l_places=1)
+    if own.dominance < 1:
+        yield "no limit on one person's share", products, replace(own, dominance=Fraction(1))
+    for k in sorted({5, 11, 20} - {own.k}):
+        yield f"k = {k}", products, replace(own, k=k)
+
+
+def _distinct(product: Product, up: tuple[Any, ...], step: int) -> tuple[Any, ...]:
+    """Roll-ups that are still coarser than the level before, after a change."""
+    found, last = [], (product.level + step, product.bins.width)
+    for at in up:
+        if (at.level, at.bins.width) != last:
+            found.append(at)
+            last = (at.level, at.bins.width)
+    return tuple(found)
+
+
+def _wider(bins: TimeBins) -> TimeBins:
+    width, _, pool = bins.width.partition(" of ")
+    wider = WIDER.get(width.replace(" ", ""), width)
+    return TimeBins(f"{wider} of {pool}" if pool else wider, zone=bins.zone)
+
+
+def _pooled(bins: TimeBins) -> TimeBins:
+    width, _, pool = bins.width.partition(" of ")
+    return TimeBins(f"{width} of {'day' if pool else 'week'}", zone=bins.zone)
