@@ -105,7 +105,9 @@ class Event:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "periods", tuple(self.periods))
-        object.__setattr__(self, "bounds", dict(sorted(self.bounds.items())))
+        object.__setattr__(self, "bounds", {name: _plain(value) for name, value in sorted(self.bounds.items())})
+        for name in ("draws", "sensitivity", "scale", "epsilon", "delta"):
+            object.__setattr__(self, name, _plain(getattr(self, name)))
         if self.mechanism not in MECHANISMS:
             raise LedgerError(
                 f"event '{self.product}' has the unknown mechanism {self.mechanism!r}; the ledger refuses what it cannot count",
@@ -171,3 +173,8 @@ class Event:
             "scale": self.scale,
             "keys_hash": self.keys_hash,
         }
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's, so that the file and a later draw compare equal."""
+    return value.item() if hasattr(value, "item") else value

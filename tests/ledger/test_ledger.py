@@ -94,6 +94,13 @@ def test_r22_waiting_for_the_new_year_refills_nothing(make_ledger: MakeLedger, m
         ledger.reserve(make_event(epsilon=0.1, periods=("2026-07",)))
 
 
+def test_numbers_of_numpy_are_written_and_compared_as_pythons(make_ledger: MakeLedger, make_event: MakeEvent) -> None:
+    event = make_event(
+        sensitivity=np.int64(2), scale=np.float64(8), bounds={"max_trips": np.int64(2)}, draws=np.int64(1)
+    )
+    make_ledger().reserve(event).check_draw(**make_event().frozen())
+
+
 def test_every_draw_is_charged(make_ledger: MakeLedger, make_event: MakeEvent) -> None:
     ledger = make_ledger()
     reservation = ledger.reserve(make_event(draws=3))  # 3 x 0.25
