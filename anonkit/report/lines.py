@@ -59,14 +59,24 @@ def _products(run: dict[str, Any]) -> Html:
             number(entry["trips"]),
             number(entry["trips_released"]),
             percent(entry["share_released"]),
+            percent(sum((entry.get("share_by_level") or [])[1:])),
             number(entry["classes"]),
             number(entry["classes_released"]),
             number(entry.get("suppressed_beside", 0)),
         )
         for entry in run.get("products", [])
     ]
-    head = ("product", "trips", "that leave", "share", "classes", "that leave", "suppressed to protect others")
-    found: list[object] = [table(head, rows, numbers=range(1, 7))]
+    head = (
+        "product",
+        "trips",
+        "that leave",
+        "share",
+        "of it rolled up",
+        "classes",
+        "that leave",
+        "suppressed to protect others",
+    )
+    found: list[object] = [table(head, rows, numbers=range(1, 8))]
     if run.get("thinned"):
         found.insert(
             0,

@@ -88,7 +88,12 @@ def missing(tables: ReportTables) -> Html | None:
                 shares, cell=part.cell, share="share", shapes=tables.shapes, area=tables.area, view=view,
                 title=f"Missing in {shown}, by cell", form="file",
             )  # fmt: skip
-            pictures.append(figure(picture, f"{percent(_missing(part.classes))} of all trips are missing in {shown}."))
+            pictures.append(
+                figure(
+                    picture,
+                    f"{percent(_missing(part.classes))} of all trips are missing in {shown} at its first level.",
+                )
+            )
         week = suppression_week_map(
             part.classes, bins=part.bins, bin=part.bin, before="before", after="after",
             title=f"Missing in {shown}, by time", form="file",
@@ -122,13 +127,20 @@ def worth(run: dict[str, Any]) -> Html | None:
             )
         )
     head = (
-        *("product", "trips published", "misplaced", "divergence", "mean error, trips", "largest 100 published"),
+        *(
+            "product",
+            "trips told at the first level",
+            "misplaced",
+            "divergence",
+            "mean error, trips",
+            "largest 100 published",
+        ),
         *("order of cells", "moved, metres", "moved, minutes"),
     )
     note = (
         "Misplaced: share of trips that would have to change their class to turn the published distribution into the true one. "
         "Divergence: Jensen–Shannon, natural logarithm; 0 is the same, 0.69 has nothing in common. Order of cells: rank "
-        "correlation of the cells' totals; 1 keeps the order. Moved: median and what 95 in 100 trips stay below, between "
+        "correlation of the cells' totals; 1 keeps the order. What is rolled up counts as missing here. Moved: median and what 95 in 100 trips stay below, between "
         "the middle of the finest cell or bin and of the published one."
     )
     pictures = []
