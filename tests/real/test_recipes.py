@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-
 from anonkit.base.errors import ReleaseRefusedError, SourceError
 from anonkit.pipeline import release
 
