@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from anonkit.base.errors import BudgetExceededError, LedgerError
 from anonkit.ledger import Event, Ledger, Terms
