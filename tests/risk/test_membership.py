@@ -155,3 +155,28 @@ def test_targets_must_contribute() -> None:
     table[5] = 0
     with pytest.raises(SchemaError, match="contribute"):
         membership_risk(sparse.csr_array(table), exact, targets=np.array([5]), knowledge="others", seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guarded", [True, False], ids=["bounded", "twin without the bound"])
+def test_r36_the_vetted_noise_keeps_the_bound_on_the_heaviest_and_most_outlying(guarded: bool) -> None:
+    from anonkit.dp.mechanisms import DiscreteLaplace, exact
+
+    # Noise of the operating system has no seed: at 150,000 worlds the bound is 3.5 standard errors above the half-width.
+    noise = DiscreteLaplace(sensitivity=MAX_TRIPS, epsilon=exact(EPSILON))
+    raw = population()[:, [0, 1, CELLS - 1]]
+    table = bounded(raw) if guarded else raw
+
+    def release(trips: Floats, persons: Floats, rng: np.random.Generator) -> Floats:
+        return noise.add(trips.astype(np.int64).ravel()).reshape(trips.shape).astype(float)
+
+    targets = np.array([heaviest(raw, persons=1)[0], most_outlying(raw, persons=1)[0]])
+    found = membership_risk(
+        table, release, targets=targets, knowledge="others", seed=9, worlds=Worlds(train=1000, test=150_000 if guarded else 2000),
+        attackers=("threshold",),
+    )  # fmt: skip
+    assert all(figure.half_width <= 0.02 for figure in found)
+    if guarded:
+        assert all(figure.high <= auc_limit(EPSILON) for figure in found)
+    else:
+        assert found[0].low > auc_limit(EPSILON)
