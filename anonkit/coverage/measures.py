@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from anonkit.base.errors import SchemaError
+from anonkit.coverage.noisy import noisy_share
 from anonkit.geo.networks import Network
 from anonkit.kanon.routes_product import RouteProduct, published
 
@@ -61,7 +61,7 @@ def coverage(
     ----------
     product : link or cell volumes.
     network, cells : the whole of which a share is taken; public.
-    least : trips in a row from which a place counts as served.
+    least : trips from which a place counts as served; with noise, well above zero.
 
     Returns
     -------
@@ -82,25 +82,27 @@ def coverage(
     published(product, "link_volumes", "cell_volumes")
     place, size = _sizes(product, network, cells)
     noisy = "epsilon" in product.parameters
-    table = product.table[product.table[place].isin(size.index)].assign(
-        chance=ndtr((product.table["trips"] - least + 0.5) / np.maximum(noise_sd(product), 1e-9))
-        if noisy
-        else (product.table["trips"] >= least).astype(float)
-    )
-    unit = 1000.0 if place == "link" else 1.0
+    table = product.table[product.table[place].isin(size.index)]
+    table = table.assign(variance=noise_sd(product)[product.table[place].isin(size.index)] ** 2)
+    unit, total = 1000.0 if place == "link" else 1.0, float(size.sum())
     parts: list[tuple[str, pd.DataFrame]] = [("all", table)]
     if product.part is not None:
         parts += [(_name(part), group) for part, group in table.groupby(product.part, sort=True) if part != -1]
     rows = []
     for name, group in parts:
-        chance = 1 - (1 - group["chance"]).groupby(group[place]).prod()
-        weight = size.loc[chance.index]
-        expected, spread = float((weight * chance).sum()), float(np.sqrt((weight**2 * chance * (1 - chance)).sum()))
-        total = float(size.sum())
-        low, high = (expected - WIDE * spread, expected + WIDE * spread) if noisy else (expected, np.nan)
-        rows.append(
-            (name, expected / total, max(low, 0) / total, min(high, total) / total, expected / unit, total / unit)
-        )
+        if noisy:
+            summed = group.groupby(place)[["trips", "variance"]].sum()
+            expected, low, high = noisy_share(
+                summed["trips"].to_numpy(dtype=float),
+                np.sqrt(summed["variance"].to_numpy(dtype=float)),
+                size.loc[summed.index].to_numpy(dtype=float),
+                least=least,
+                laplace=product.parameters.get("noise", "laplace") == "laplace",
+            )
+        else:
+            expected = low = float(size.loc[group.loc[group["trips"] >= least, place].unique()].sum())
+            high = np.nan
+        rows.append((name, expected / total, low / total, high / total, expected / unit, total / unit))
     return pd.DataFrame(rows, columns=["part", "share", "low", "high", "covered", "total"])
 
 

@@ -51,19 +51,24 @@ def test_a_rest_counts_in_all_and_in_no_hour() -> None:
     assert table[["part", "share"]].values.tolist() == [["all", 0.5], ["8", 0.25]]
 
 
-def test_noisy_counts_give_an_expected_share_with_an_interval() -> None:
+@pytest.mark.parametrize(("epsilon", "widest"), [(2.0, 0.06), (0.5, 0.12), (0.2, 0.4)])
+def test_noisy_counts_give_an_expected_share_whose_interval_covers_the_truth(epsilon: float, widest: float) -> None:
+    """Mutation twin: counting noisy values above the limit calls empty cells served."""
     rng = np.random.default_rng(2)
-    truth = np.where(np.arange(400) < 100, 30.0, 0.0)  # 100 of 400 cells are served, far above the noise
-    hits = 0
-    for _ in range(40):
-        noisy = truth + rng.normal(0, 4, 400)
-        table = pd.DataFrame({"cell": np.arange(400), "trips": noisy, "noise_sd": 4.0})
-        row = coverage(RouteProduct("cell_volumes", table, "", {"epsilon": 1.0}), cells=np.arange(400), least=15).iloc[
-            0
-        ]
+    truth = np.where(np.arange(400) < 100, rng.integers(12, 60, 400), 0)  # 100 of 400 cells have 12 trips or more
+    scale, hits, naive, wide = 3 / epsilon, 0, [], []
+    for _ in range(12):
+        noisy = truth + np.round(rng.laplace(0, scale, 400))
+        table = pd.DataFrame({"cell": np.arange(400), "trips": noisy, "noise_sd": scale * 2**0.5})
+        made = RouteProduct("cell_volumes", table, "", {"epsilon": epsilon})
+        row = coverage(made, cells=np.arange(400), least=10).iloc[0]
         hits += row["low"] <= 0.25 <= row["high"]
-        assert row["high"] - row["low"] < 0.05
-    assert hits >= 36
+        wide.append(row["high"] - row["low"])
+        naive.append((noisy >= 10).mean())
+    assert hits >= 10
+    assert np.mean(wide) < widest
+    if epsilon < 0.5:
+        assert np.mean(naive) > 0.35
 
 
 def test_the_curve_agrees_with_drawing_trips() -> None:
