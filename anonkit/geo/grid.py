@@ -158,6 +158,8 @@ class Grid:
             frame = gpd.read_file(path)
         except (OSError, RuntimeError, ValueError) as error:
             raise SchemaError(f"{path.name} is no readable map", hint="give GeoJSON or GeoPackage") from error
+        if not isinstance(frame, gpd.GeoDataFrame):
+            raise SchemaError(f"{path.name} holds no polygon", hint="give the area as one or more polygons")
         if frame.crs is not None and frame.crs.to_epsg() != 4326:
             frame = frame.to_crs(4326)
         polygon = frame.geometry.union_all()

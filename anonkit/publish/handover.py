@@ -49,8 +49,14 @@ class Handover:
                 f"{self.out.name} exists already; a release is never overwritten",
                 hint="give --out a new folder, or remove the old one first",
             )
-        self.out.parent.mkdir(parents=True, exist_ok=True)
-        private_folder(self.inside)
+        try:
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(self.inside)
+        except OSError as error:
+            raise RecipeError(
+                f"the folders of the release cannot be made: {error.strerror}",
+                hint="give --out a place you may write to",
+            ) from error
         self._lock = (self.inside / ".lock").open("w")
         self._hold(self._lock.fileno())
         for stale in self.inside.glob(".anonkit-*"):
