@@ -32,6 +32,7 @@ from anonkit.coverage import (
 )
 from anonkit.geo import TimeBins
 from anonkit.geo.matching import Matcher, MatchSettings, Walks
+from anonkit.geo.matching_trial import places_along, simulate_drives
 from anonkit.geo.networks import Network
 from anonkit.geo.networks_read import read_network
 from anonkit.kanon.routes import RouteRule, passage_bins, speeds, volumes, whole_passages
@@ -97,7 +98,7 @@ def drive(network: Network, *, trips: int, seconds: int, noise_m: float, seed: i
             place = np.searchsorted(enter, at, side="right") - 1
             share = (at - enter[place]) / (enter[place + 1] - enter[place])
             link = np.asarray(links)[place]
-            x, y = along(network, link, share * network.length_m[link])
+            x, y = places_along(network, link, share * network.length_m[link])
             traces.append(np.column_stack([x, y]) + rng.normal(0, noise_m, (len(at), 2)))
             times.append(np.round(at).astype(np.int64))
             truth.append(links[: place[-1] + 1])
@@ -105,23 +106,6 @@ def drive(network: Network, *, trips: int, seconds: int, noise_m: float, seed: i
                 break
     offsets = np.r_[0, np.cumsum([len(trace) for trace in traces])]
     return {"offsets": offsets, "xy": np.vstack(traces), "time": np.concatenate(times), "truth": truth}
-
-
-def along(network: Network, link: np.ndarray, metres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates at some metres along links."""
-    count = np.diff(network.shape_offset)
-    owner = np.repeat(np.arange(network.links), count)
-    step = np.r_[
-        0.0, np.where(owner[1:] == owner[:-1], np.hypot(np.diff(network.shape_x), np.diff(network.shape_y)), 0)
-    ]
-    total = np.cumsum(step)
-    position = total[network.shape_offset[link]] + np.clip(metres, 0, network.length_m[link])
-    right = np.searchsorted(total, position, side="right")
-    right = np.clip(right, network.shape_offset[link] + 1, network.shape_offset[link + 1] - 1)
-    gap = np.maximum(total[right] - total[right - 1], 1e-9)
-    share = np.clip((position - total[right - 1]) / gap, 0, 1)
-    x, y = network.shape_x, network.shape_y
-    return x[right - 1] + share * (x[right] - x[right - 1]), y[right - 1] + share * (y[right] - y[right - 1])
 
 
 def recovered(truth: list, found: list, length: np.ndarray) -> tuple[float, float]:
@@ -334,30 +318,6 @@ def efficient(
     }
 
 
-def simulated_times(network: Network, *, trips: int, seed: int) -> tuple[dict, list, list, np.ndarray]:
-    """Trips on streets with speeds of their own, an evening rush, slow and fast drivers; 15 s fixes, 10 m noise."""
-    rng = np.random.default_rng(seed)
-    own = network.speed_kmh / 3.6 * np.exp(rng.normal(0, 0.35, network.links))
-    case = drive(network, trips=trips, seconds=5, noise_m=0.0, seed=seed)
-    hour, factor = rng.integers(0, 8, trips), np.exp(rng.normal(0, 0.12, trips))
-    traces, times, counts = [], [], []
-    for trip, links in enumerate(case["truth"]):
-        links = np.asarray(links)
-        rush = 1.5 if hour[trip] == 6 else 1.0
-        cost = network.length_m[links] / own[links] * rush * factor[trip] * np.exp(rng.normal(0, 0.25, len(links)))
-        enter = np.r_[0.0, np.cumsum(cost)]
-        at = np.arange(0.0, enter[-1], 15)
-        place = np.searchsorted(enter, at, side="right") - 1
-        share = (at - enter[place]) / (enter[place + 1] - enter[place])
-        x, y = along(network, links[place], share * network.length_m[links[place]])
-        traces.append(np.column_stack([x, y]) + rng.normal(0, 10, (len(at), 2)))
-        times.append((at + hour[trip] * 10800).astype(np.int64))
-        counts.append(len(at))
-    fixes = {"offsets": np.r_[0, np.cumsum(counts)], "xy": np.vstack(traces), "time": np.concatenate(times)}
-    person, driver = rng.integers(0, trips // 3, trips), rng.integers(0, max(trips // 20, 5), trips)
-    return fixes, person.astype(str).tolist(), driver.astype(str).tolist(), network.length_m / own
-
-
 def quick_coverage(network: Network, walks: Walks, riders: Riders) -> dict:
     """Seconds for all coverage measures of a day, from the published volumes on."""
     rule = RouteRule(protection=Protection(unit="person", k=5), max_rows=2, round_to=5)
@@ -399,11 +359,16 @@ def main() -> None:
         print("Porto, k counts trips\n", pd.Series(
             efficient(walks, made["trip"], made["driver"], made["network"], k=5, seed=given.seed)).to_string())  # fmt: skip
         network = read_network(given.data / "oldenburg" / "oldenburgGen_edge.txt")
-        fixes, person, driver, truth = simulated_times(network, trips=given.trips, seed=given.seed)
-        walks = Matcher.of(network).match(fixes["offsets"], fixes["time"], *fixes["xy"].T).walks
+        made = simulate_drives(
+            network, trips=given.trips, persons=given.trips // 3, drivers=max(given.trips // 20, 5), every_s=15,
+            noise_m=10, seed=given.seed,
+        )  # fmt: skip
+        walks = Matcher.of(network).match(made.offsets, made.time_s, made.lon, made.lat).walks
         print(
             "simulated\n",
-            pd.Series(efficient(walks, person, driver, network, k=5, seed=given.seed, truth_s=truth)).to_string(),
+            pd.Series(
+                efficient(walks, made.person, made.driver, network, k=5, seed=given.seed, truth_s=made.link_s)
+            ).to_string(),
         )
     else:
         print(size(given.data, trips=100_000, fixes=50, seed=given.seed))
