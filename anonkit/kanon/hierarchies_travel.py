@@ -185,6 +185,7 @@ def nested_grid(
     cell_m: float,
     factors: Sequence[int] = (2, 4, 8),
     area_m: float | None = None,
+    parents: Mapping[int, Any] | None = None,
 ) -> Hierarchy:
     """Square cells and their parents by integer floor division of row and column number.
 
@@ -195,6 +196,7 @@ def nested_grid(
     cell_m : side of a base cell in metres.
     factors : sides of the parents in base cells; each a whole multiple of the one before.
     area_m : side of the whole area; default the larger extent of ``cells``.
+    parents : factor → the parents' own identifiers, aligned with ``cells``; default texts of row and column.
 
     >>> grid = nested_grid("start_cell", [0, 1, 2, 3], rows=[0, 0, 1, 1], columns=[0, 1, 0, 1], cell_m=500, factors=[2])
     >>> grid.sizes, grid.displacement
@@ -214,7 +216,8 @@ def nested_grid(
         parent = np.stack([row // factor, col // factor], axis=1)
         unique, place = np.unique(parent, axis=0, return_inverse=True)
         texts = np.array([f"r{a}c{b}x{factor}" for a, b in unique.tolist()], dtype=object)
-        levels[f"{cell_m * factor:g} m"] = texts[place.ravel()]
+        own = None if parents is None else parents.get(factor)
+        levels[f"{cell_m * factor:g} m"] = texts[place.ravel()] if own is None else np.asarray(own)
     levels["area"] = np.full(len(base), ANY, dtype=object)
     shift = np.maximum.accumulate([round(side * SQUARE_MEAN_DISTANCE, 7) for side in sides])
     return Hierarchy.from_levels(column, base, levels, displacement=shift.tolist(), unit="m")

@@ -87,7 +87,7 @@ class DistinctDiversity(Model):
 
 @dataclass(frozen=True, kw_only=True)
 class Dominance(Model):
-    """No person has more than ``limit`` of a class's rows (ruling 6; statistical offices' (1, limit) rule)."""
+    """No person has more than ``limit`` of a class's rows that have a person (ruling 6; the (1, limit) rule)."""
 
     limit: float
     protect: Literal["person", "driver"] = "person"

@@ -171,7 +171,7 @@ class Problem:
             number = np.full(len(passing), -1, dtype=np.int64)
             number[places] = np.arange(len(places))
             if isinstance(model, Dominance):
-                passing[places] = self._undominated(model, number[base], node.rows[places])
+                passing[places] = self._undominated(model, number[base], len(places))
             elif isinstance(model, ShareModel):
                 counts, overall = self._sensitive(model.sensitive)
                 passing[places] = _in_parts(
@@ -187,11 +187,15 @@ class Problem:
                 raise SchemaError(f"model {type(model).__name__} has neither threshold nor condition on shares")
         return passing
 
-    def _undominated(self, model: Dominance, number: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def _undominated(self, model: Dominance, number: np.ndarray, count: int) -> np.ndarray:
+        """Rows of nobody do not dilute a person's share (ruling 1)."""
         if model.protect not in self.table.units:
             raise SchemaError(f"dominance of one {model.protect} needs that column", hint="name it.")
         pairs = self.table.units[model.protect]
-        most = kernels.largest_unit(number[pairs.classes], pairs.units, pairs.counts, len(rows))
+        classes = number[pairs.classes]
+        most = kernels.largest_unit(classes, pairs.units, pairs.counts, count)
+        held = classes >= 0
+        rows = np.bincount(classes[held], weights=pairs.counts[held], minlength=count)
         return most <= model.limit * rows + 1e-9
 
     def _sensitive(self, column: str) -> tuple[dict[str, Any], np.ndarray]:

@@ -156,7 +156,7 @@ def holds(model: Model, rows: list[int], t: dict, unit: str, whole: np.ndarray, 
         return int((counts(rows, t, unit) > 0).sum()) >= model.l
     if isinstance(model, Dominance):
         own = [int(t["person"][i]) for i in rows if t["person"][i] >= 0]
-        return max([own.count(p) for p in own], default=0) <= model.limit * len(rows) + 1e-9
+        return max([own.count(p) for p in own], default=0) <= model.limit * len(own) + 1e-9
     assert isinstance(model, ShareModel)
     return bool(model.passes(counts(rows, t, unit)[None, :], whole)[0])
 
