@@ -37,6 +37,9 @@ class Protection:
     """Least number of distinct drivers beside, where drivers are protected too (ruling 4)."""
     dominance: Fraction = Fraction(1, 2)
     """Largest share of a class's rows that one unit may have (ruling 6)."""
+    among: str | None = None
+    """Column of groups of operators between which persons cannot be matched; a class then holds the most that one group
+    has of it, never the sum (ruling 2). None: everybody is matched."""
     l_places: int = 1
     """Least number of destinations that an origin and time leave open, and the other way round (ruling 7); 1: not asked."""
 
@@ -57,6 +60,7 @@ def count_classes(
     driver: str | None = None,
     rest: str | None = None,
     record: str | None = None,
+    among: str | None = None,
 ) -> nw.LazyFrame[Any]:
     """Rows, distinct units and drivers, and the rows of the largest unit, of each class.
 
@@ -66,6 +70,7 @@ def count_classes(
     by : the released columns; a null in one of them is a category of its own.
     rest : a Boolean column; rows where it is true are counted apart as ``rest_rows, rest_persons, rest_drivers``.
     record : an Int64 column that is constant for a unit; its sum over the distinct units comes as ``record``.
+    among : a column of groups between which units cannot be matched: units are counted in each, the largest count holds.
 
     Returns
     -------
@@ -75,7 +80,8 @@ def count_classes(
     -------
     Exact counts: they stay inside.
     """
-    counted = _per_unit(frame, by, unit, rest, record)
+    inner = [*by, among] if among is not None else by
+    counted = _per_unit(frame, inner, unit, rest, record)
     known = ~nw.col(unit).is_null()
     one, zero = nw.lit(1, dtype=nw.Int64), nw.lit(0, dtype=nw.Int64)
     sums = [int_sum("_n").alias(ROWS), int_sum("_one").alias(PERSONS), nw.col("_top").max().cast(nw.Int64).alias(TOP)]
@@ -86,10 +92,17 @@ def count_classes(
     if record is not None:
         extra.append(nw.when(known).then(nw.col("_record")).otherwise(zero).alias("_record"))
         sums.append(int_sum("_record").alias(RECORD))
-    classes = counted.with_columns(nw.col("_n").alias("_top"), *extra).group_by(by).agg(*sums)
+    classes = counted.with_columns(nw.col("_n").alias("_top"), *extra).group_by(inner).agg(*sums)
+    if among is not None:
+        largest = {PERSONS, TOP, REST_PERSONS}
+        counts = (ROWS, PERSONS, TOP, REST_ROWS, REST_PERSONS, RECORD)
+        present = [name for name in counts if name in classes.collect_schema().names()]
+        classes = classes.group_by(by).agg(
+            *(nw.col(name).max().cast(nw.Int64).alias(name) if name in largest else int_sum(name) for name in present)
+        )
     if driver is None:
         return classes
-    drivers = count_classes(frame, by, unit=driver, rest=rest)
+    drivers = count_classes(frame, by, unit=driver, rest=rest, among=among)
     names = {PERSONS: DRIVERS} | ({REST_PERSONS: REST_DRIVERS} if rest is not None else {})
     drivers = drivers.select(*by, *names).rename(names)
     return join_classes(classes, drivers, by)

@@ -159,6 +159,7 @@ def _decide(rows: nw.LazyFrame[Any], step: Step, setting: _Setting) -> tuple[Dec
         unit=protection.unit,
         driver="driver" if protection.k_driver is not None else None,
         rest=part.open,
+        among=protection.among,
         record="record" if "record" in rows.collect_schema().names() else None,
     )
     name = f"{part.told}-{step.number}"
@@ -201,10 +202,12 @@ def _bins_with_small_rest(marked: nw.LazyFrame[Any], step: Step, protection: Pro
     bins: set[int] = set()
     for column, threshold in ((protection.unit, protection.k), ("driver", protection.k_driver)):
         if threshold is not None:
+            among = f", {protection.among}" if protection.among is not None else ""
             query = (
-                f"SELECT {key} FROM (SELECT {key}, {column}, bool_or(_hit) AS hit, bool_or(NOT _hit) AS rest "
-                f"FROM {{rows}} WHERE {open_} GROUP BY ALL) GROUP BY 1 "
-                f"HAVING bool_or(hit) AND bool_or(rest) AND count({column}) FILTER (rest) < {threshold}"
+                f"SELECT {key} FROM (SELECT {key}, bool_or(hit) AS hit, bool_or(rest) AS rest, count({column}) FILTER (rest) AS n "
+                f"FROM (SELECT {key}{among}, {column}, bool_or(_hit) AS hit, bool_or(NOT _hit) AS rest FROM {{rows}} "
+                f"WHERE {open_} GROUP BY ALL) GROUP BY {key}{among}) GROUP BY {key} "
+                f"HAVING bool_or(hit) AND bool_or(rest) AND max(n) < {threshold}"
             )
             bins |= {row[0] for row in session.rows(query, rows=marked)}
     return sorted(bins)

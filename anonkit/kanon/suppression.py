@@ -43,6 +43,7 @@ def suppression_bands(
             pooled.coarsen(nw.col("start_bin"), base).alias("hour"),
             nw.col(protection.unit).alias("unit"),
             *([nw.col("driver").alias("helper")] if protection.k_driver is not None else []),
+            *([nw.col(protection.among).alias("among")] if protection.among is not None else []),
             (nw.col(part.told) != NOTHING).alias("hit"),
         )
         frames.append(session.frame(_query(part.name, protection), rows=rows))
@@ -52,12 +53,15 @@ def suppression_bands(
 def _query(name: str, protection: Protection) -> str:
     drivers = protection.k_driver is not None
 
+    among = ", among" if protection.among is not None else ""
+
     def count(column: str, threshold: int | None) -> str:
         return (
-            f"SELECT area, hour, count({column}) AS all_{column}, count({column}) FILTER (hidden > 0) AS hidden_{column}, "
-            f"sum(n)::BIGINT AS rows, sum(hidden)::BIGINT AS hidden FROM (SELECT area, hour, {column}, count(*) AS n, "
-            f"count(*) FILTER (NOT hit) AS hidden FROM {{rows}} GROUP BY ALL) GROUP BY ALL "
-            f"HAVING count({column}) >= {threshold} AND (sum(hidden) = 0 OR count({column}) FILTER (hidden > 0) >= {threshold})"
+            f"SELECT area, hour, max(u) AS all_{column}, max(h) AS hidden_{column}, sum(n)::BIGINT AS rows, "
+            f"sum(hidden)::BIGINT AS hidden FROM (SELECT area, hour{among}, count({column}) AS u, "
+            f"count({column}) FILTER (hidden > 0) AS h, sum(n) AS n, sum(hidden) AS hidden FROM (SELECT area, hour{among}, {column}, "
+            f"count(*) AS n, count(*) FILTER (NOT hit) AS hidden FROM {{rows}} GROUP BY ALL) GROUP BY ALL) GROUP BY ALL "
+            f"HAVING max(u) >= {threshold} AND (sum(hidden) = 0 OR max(h) >= {threshold})"
         )
 
     passing = f"({count('unit', protection.k)}) a"

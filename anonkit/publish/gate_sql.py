@@ -27,6 +27,23 @@ class GateSql:
         self.unit = spec.protection.unit
         self.k = spec.protection.k
         self.k_driver = spec.protection.k_driver
+        self.among = spec.protection.among
+
+    def units(self, column: str, condition: str = "true", *, distinct: bool = False) -> str:
+        """SQL of the number of persons of a group: of those who cannot be matched between operators, the most that one has."""
+        what = f"DISTINCT {column}" if distinct else column
+        if self.among is None:
+            return f"count({what}) FILTER ({condition})"
+        met = f"FILTER ({column} IS NOT NULL AND ({condition}))"
+        if distinct:  # a person stands in many rows
+            pairs = f"list(DISTINCT {column}::VARCHAR || '/' || {self.among}::VARCHAR) {met}"
+            groups = f"list_transform({pairs}, lambda x: split_part(x, '/', 2))"
+            return f"coalesce(list_max(map_values(list_aggregate({groups}, 'histogram'))), 0)"
+        return f"coalesce(list_max(map_values(histogram({self.among}) {met})), 0)"
+
+    @property
+    def _apart(self) -> str:
+        return f", {self.among}" if self.among is not None else ""
 
     def keys(self, step: Step) -> dict[str, str]:
         """Released column → SQL over base cells and bins."""
@@ -115,8 +132,8 @@ class GateSql:
         rest, drivers, join_drivers = f"rest > 0 AND rest_units < {self.k}", "NULL::BIGINT", ""
         if self.k_driver is not None:
             join_drivers = (
-                f"LEFT JOIN (SELECT {grouped}, count(driver) AS drivers, count(driver) FILTER (o > 0) AS rest_drivers FROM "
-                f"(SELECT {grouped}, driver, count(*) FILTER ({open_}) AS o FROM {{rows}} WHERE hit GROUP BY ALL) GROUP BY ALL) d "
+                f"LEFT JOIN (SELECT {grouped}, {self.units('driver')} AS drivers, {self.units('driver', 'o > 0')} AS rest_drivers FROM "
+                f"(SELECT {grouped}{self._apart}, driver, count(*) FILTER ({open_}) AS o FROM {{rows}} WHERE hit GROUP BY ALL) GROUP BY ALL) d "
                 f"USING ({grouped})"
             )
             drivers = "drivers"
@@ -130,10 +147,10 @@ class GateSql:
             f"coalesce(sum(written), 0)::BIGINT, count(written), min(coalesce(units, 0)) FILTER (written IS NOT NULL), "
             f"min({drivers}) FILTER (written IS NOT NULL), "
             f"count(*) FILTER (top * {share.denominator} > n * {share.numerator}), count(*) FILTER ({rest}) "
-            f"FROM ({written}) w FULL JOIN (SELECT {grouped}, sum(n)::BIGINT AS n, count({self.unit}) AS units, "
+            f"FROM ({written}) w FULL JOIN (SELECT {grouped}, sum(n)::BIGINT AS n, {self.units(self.unit)} AS units, "
             f"max(n) FILTER ({self.unit} IS NOT NULL) AS top, sum(o)::BIGINT AS rest, "
-            f"count({self.unit}) FILTER (o > 0) AS rest_units, (sum(record) % {2**40})::BIGINT AS record "
-            f"FROM (SELECT {grouped}, {self.unit}, count(*) AS n, count(*) FILTER ({open_}) AS o, {record} AS record "
+            f"{self.units(self.unit, 'o > 0')} AS rest_units, (sum(record) % {2**40})::BIGINT AS record "
+            f"FROM (SELECT {grouped}{self._apart}, {self.unit}, count(*) AS n, count(*) FILTER ({open_}) AS o, {record} AS record "
             f"FROM {{rows}} WHERE hit GROUP BY ALL) GROUP BY ALL) c USING ({grouped}) {join_drivers}",
             rows=marked,
             file=path,
@@ -161,7 +178,7 @@ class GateSql:
                 total += self.session.value(
                     f"SELECT count(*) FROM (SELECT {key} FROM {{rows}} WHERE {_open(step.part)} GROUP BY {key} "
                     f"HAVING count(*) FILTER (hit) > 0 AND count(*) FILTER (NOT hit) > 0 "
-                    f"AND count(DISTINCT {column}) FILTER (NOT hit) < {threshold})",
+                    f"AND {self.units(column, 'NOT hit', distinct=True)} < {threshold})",
                     rows=marked,
                 )
         return int(total)
@@ -178,7 +195,7 @@ class GateSql:
             total += self.session.value(
                 f"WITH few AS (SELECT {group}, count(DISTINCT k{1 - given}) AS places FROM {{rows}} WHERE hit GROUP BY {group} "
                 f"HAVING count(DISTINCT k{1 - given}) < {least}), "
-                f"missing AS (SELECT {', '.join(names)}, count(DISTINCT {self.unit}) AS units FROM {{rows}} "
+                f"missing AS (SELECT {', '.join(names)}, {self.units(self.unit, distinct=True)} AS units FROM {{rows}} "
                 f"SEMI JOIN few USING ({group}) WHERE mine AND NOT hit GROUP BY ALL) "
                 f"SELECT count(*) FROM few LEFT JOIN (SELECT {group}, max(units) AS units FROM missing GROUP BY ALL) "
                 f"USING ({group}) WHERE places + CASE WHEN coalesce(units, 0) >= {self.k} THEN 1 ELSE 0 END < {least}",
@@ -229,13 +246,13 @@ class GateSql:
             hidden = ", ".join(f"count(*) FILTER ({_told(part)} < 0) AS h{n}" for n, part in enumerate(mine))
             for column, threshold in thresholds.items():
                 by_part = " UNION ALL ".join(
-                    f"SELECT '{part.name}' AS part, area, hour, sum(n) AS n, sum(h{n}) AS h, count({column}) AS u, "
-                    f"count({column}) FILTER (h{n} > 0) AS hu FROM by_unit GROUP BY ALL"
+                    f"SELECT '{part.name}' AS part, area, hour, sum(n) AS n, sum(h{n}) AS h, {self.units(column)} AS u, "
+                    f"{self.units(column, f'h{n} > 0')} AS hu FROM by_unit GROUP BY ALL"
                     for n, part in enumerate(mine)
                 )
                 named = ", ".join(f"'{part.name}'" for part in mine)
                 total += self.session.value(
-                    f"WITH by_unit AS MATERIALIZED (SELECT {area} AS area, {hour} AS hour, {column}, count(*) AS n, {hidden} "
+                    f"WITH by_unit AS MATERIALIZED (SELECT {area} AS area, {hour} AS hour{self._apart}, {column}, count(*) AS n, {hidden} "
                     f"FROM {{rows}} GROUP BY ALL) SELECT count(*) FROM (SELECT * FROM {{file}} WHERE part IN ({named})) f "
                     f"LEFT JOIN ({by_part}) t USING (part, area, hour) "
                     f"WHERE n IS NULL OR suppressed_pct <> {share} OR u < {threshold} OR (h > 0 AND hu < {threshold})",
