@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -21,12 +21,12 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from anonkit.base.errors import BundleError
-from anonkit.base.findings import Finding, finding
+from anonkit.base.findings import Finding, Status, finding
 from anonkit.bundle import Resource, check_files
 from anonkit.bundle.manifest import files_of
 from anonkit.engine import Session
 from anonkit.kanon import Step
-from anonkit.publish.gate_sql import GateSql
+from anonkit.publish.gate_sql import ROW_RISK, GateSql
 from anonkit.publish.spec import ReleaseSpec
 from anonkit.publish.write import product_resource
 from anonkit.schema.patterns import scan_column, scan_values
@@ -222,11 +222,14 @@ def _identifiers(folder: Path, resource: Resource, session: Session) -> Iterator
     if not path.is_file():
         return
     found: dict[str, int] = {}
+    roles = _roles(resource)
     for field in pq.read_schema(path):
-        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+        kind = _kind(field.type)
+        if kind is not None:
             quoted = '"' + field.name.replace('"', '""') + '"'
             values = session.sql(f"SELECT DISTINCT {quoted} AS v FROM {{file}} WHERE {quoted} IS NOT NULL", file=path)
-            for name, count in scan_column(field.name, values.column("v").to_pylist(), kind="text").items():
+            listed = values.column("v").to_pylist()
+            for name, count in scan_column(field.name, listed, kind=kind, role=roles.get(field.name)).items():
                 found[name] = found.get(name, 0) + count
         for name, count in scan_values([field.name]).items():
             found[name] = found.get(name, 0) + count
@@ -239,6 +242,24 @@ def _identifiers(folder: Path, resource: Resource, session: Session) -> Iterator
         message="no text in the file looks like a phone, e-mail, card, plate, id or coordinate",
         ruling="5",
     )
+
+
+def _kind(type_: pa.DataType) -> Literal["text", "integer", "float"] | None:
+    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
+        return "text"
+    if pa.types.is_integer(type_):
+        return "integer"
+    return "float" if pa.types.is_floating(type_) else None
+
+
+def _roles(resource: Resource) -> dict[str, Literal["cell", "bin", "count"]]:
+    """What whole numbers a table declares: anything else of the shape of a phone or card is looked at."""
+    named: dict[str, Literal["cell", "bin", "count"]] = {
+        **dict.fromkeys(("cell", "start_cell", "end_cell", "area"), "cell"),
+        **dict.fromkeys(("bin", "start_bin", "hour"), "bin"),
+        **dict.fromkeys(("trips", "rolled_up"), "count"),
+    }
+    return named | {column.name: "count" for column in resource.fields if column.name.endswith("_at_least")}
 
 
 def _recount(step: Step, path: Path, marked: nw.LazyFrame[Any], sql: GateSql, spec: ReleaseSpec) -> Iterator[Finding]:
@@ -290,6 +311,16 @@ def _recount(step: Step, path: Path, marked: nw.LazyFrame[Any], sql: GateSql, sp
         threshold=f"largest share at most {protection.dominance}",
         message="no one has more of a class's rows than the recipe allows",
         ruling="6",
+    )
+    threshold = ROW_RISK[spec.recipient_kind]
+    yield Finding(
+        check="row_risk",
+        product=name,
+        status=Status.PASS if counts["risky"] == 0 else Status.WARN,
+        value=f"{counts['risky']:,} classes above",
+        threshold=f"largest share at most {threshold}",
+        message=f"a row's owner is guessed with at most {threshold}, the usual limit for a {spec.recipient_kind} recipient",
+        ruling="6, 34",
     )
     yield finding(
         "subtraction",

@@ -5,6 +5,7 @@ Written apart from `geo`, `classes` and `kanon` on purpose: a fault there must n
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from anonkit.geo import Zones
 from anonkit.kanon import Part, Step
 from anonkit.publish.spec import ReleaseSpec
 
+ROW_RISK = {"public": Fraction(1, 11), "contract": Fraction(1, 5), "internal": Fraction(1, 2)}
+"""Usual limits of row-level risk by recipient (ruling 34); above them the reviewer is warned, the recipe's dominance refuses."""
 DAY, WEEK, SHIFT = 86_400, 604_800, 259_200
 
 
@@ -121,7 +124,7 @@ class GateSql:
         found = list(self.keys(step))
         names = [f"k{number}" for number in range(len(found))]
         grouped = ", ".join(names)
-        share = self.spec.protection.dominance
+        share, risk = self.spec.protection.dominance, ROW_RISK[self.spec.recipient_kind]
         file_keys = ", ".join(f'"{column}" AS {name}' for column, name in zip(found, names, strict=True))
         conditions = [f"\"end\" = '{part.end}'"] if part.end else []
         conditions += [f"rolled_up = {step.number}"] if part.product.roll_up else []
@@ -146,7 +149,8 @@ class GateSql:
             f"SELECT count(*) FILTER (written IS NULL OR n IS NULL OR {' OR '.join(wrong)}), "
             f"coalesce(sum(written), 0)::BIGINT, count(written), min(coalesce(units, 0)) FILTER (written IS NOT NULL), "
             f"min({drivers}) FILTER (written IS NOT NULL), "
-            f"count(*) FILTER (top * {share.denominator} > n * {share.numerator}), count(*) FILTER ({rest}) "
+            f"count(*) FILTER (top * {share.denominator} > n * {share.numerator}), count(*) FILTER ({rest}), "
+            f"count(*) FILTER (top * {risk.denominator} > n * {risk.numerator}) "
             f"FROM ({written}) w FULL JOIN (SELECT {grouped}, sum(n)::BIGINT AS n, {self.units(self.unit)} AS units, "
             f"max(n) FILTER ({self.unit} IS NOT NULL) AS top, sum(o)::BIGINT AS rest, "
             f"{self.units(self.unit, 'o > 0')} AS rest_units, (sum(record) % {2**40})::BIGINT AS record "
@@ -155,7 +159,16 @@ class GateSql:
             rows=marked,
             file=path,
         )[0]
-        labels = ("mismatches", "released_rows", "released_classes", "fewest", "fewest_drivers", "dominated", "leaks")
+        labels = (
+            "mismatches",
+            "released_rows",
+            "released_classes",
+            "fewest",
+            "fewest_drivers",
+            "dominated",
+            "leaks",
+            "risky",
+        )
         return dict(zip(labels, answer, strict=True))
 
     def _noise(self, record: str) -> str:
