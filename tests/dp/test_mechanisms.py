@@ -130,11 +130,11 @@ def test_noise_is_added_to_whole_numbers_only() -> None:
 def test_a_million_keys_take_seconds() -> None:
     import time
 
-    start = time.perf_counter()
+    start = time.process_time()
     DiscreteLaplace(sensitivity=3 * 2**20, epsilon=exact(1)).add(np.zeros(1_000_000, np.int64))
-    laplace = time.perf_counter() - start
+    laplace = time.process_time() - start
     DiscreteGaussian(sensitivity=3 * 2**20, rho=exact(1)).add(np.zeros(1_000_000, np.int64))
-    gaussian = time.perf_counter() - start - laplace
+    gaussian = time.process_time() - start - laplace
     assert laplace <= 15
     assert gaussian <= 30
 
