@@ -24,7 +24,7 @@ import pyarrow.csv
 
 from anonkit.base.errors import SourceError
 from anonkit.engine.dialect import FAULT, LINE, LINES, CsvDialect, open_bytes, read_bytes, settle
-from anonkit.engine.lines import Block, LineFault, LineLimits, RecordCutter, cut, is_one_record
+from anonkit.engine.lines import Block, LineFault, LineLimits, RecordCutter, cut, fields_of
 
 CHUNK_BYTES = 8_000_000
 
@@ -129,7 +129,8 @@ class CsvFile:
             except UnicodeDecodeError:
                 data, start, lines = self._without_bad_bytes(block, faults)
         table, bad = self._arrow(data, len(start)) if len(start) else (None, [])
-        if table is not None and table.num_rows + len(bad) != len(start):  # the parser cut elsewhere than the cutter
+        if table is not None and (table.num_rows + len(bad) != len(start) or self._ends_open(data, int(lines[-1]))):
+            # the parser cut elsewhere than the cutter
             data, start, lines = self._without_odd_records(Block(data, start, lines), faults)
             table, bad = self._arrow(data, len(start)) if len(start) else (None, [])
         if bad:
@@ -153,6 +154,14 @@ class CsvFile:
         )
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
+    def _ends_open(self, data: bytes, lines: int) -> bool:
+        """Whether the block's last record leaves a quote open, which no later record can betray."""
+        begin = len(data) - 1
+        for _ in range(lines):
+            begin = data.rfind(b"\n", 0, begin)
+        last = data[begin + 1 :]
+        return b'"' in last and fields_of(last, self.dialect.delimiter) is None
+
     def _without_bad_bytes(
         self, block: Block, faults: list[tuple[int, int, LineFault]]
     ) -> tuple[bytes, np.ndarray, np.ndarray]:
@@ -174,9 +183,10 @@ class CsvFile:
         delimiter, fields = self.dialect.delimiter, len(self.dialect.names)
 
         def fault(record: bytes) -> LineFault | None:
-            if is_one_record(record, delimiter=delimiter, fields=fields):
+            found = fields_of(record, delimiter)
+            if found == fields:
                 return None
-            return LineFault.STRAY_QUOTE if b'"' in record else LineFault.RAGGED_LINE
+            return LineFault.STRAY_QUOTE if found is None and b'"' in record else LineFault.RAGGED_LINE
 
         return _sift(block, faults, fault)
 

@@ -11,11 +11,11 @@ Works on UTF-8 bytes; other encodings are transcoded before (`engine.csv`).
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 import numpy as np
 
@@ -221,17 +221,32 @@ class RecordCutter:
         return lines < self._limits.max_record_lines and size < self._limits.max_line_bytes
 
     def _well_formed(self, record: bytes) -> bool:
-        return is_one_record(record, delimiter=self._delimiter, fields=self._fields)
+        return fields_of(record, self._delimiter) == self._fields
 
 
-def is_one_record(record: bytes, *, delimiter: str, fields: int) -> bool:
-    """Whether a strict parser reads exactly one row of ``fields`` fields."""
-    text = record.decode("utf-8", "replace")
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error:
-        return False
-    return len(rows) == 1 and len(rows[0]) == fields
+def fields_of(record: bytes, delimiter: str) -> int | None:
+    """Number of fields that a strict parser reads; None where quotes or line breaks do not make one record.
+
+    >>> fields_of(b'a,"x ""y""\\nz"\\n', ","), fields_of(b'a","\\n', ","), fields_of(b"a,b,", ",")
+    (2, None, 3)
+    """
+    field = _field(delimiter)
+    position, found = 0, 0
+    while True:
+        match = field.match(record, position)
+        if match is None:
+            return None
+        position, found = match.end(), found + 1
+        if match[1] != delimiter.encode():
+            return found if position == len(record) else None
+
+
+@lru_cache(maxsize=16)
+def _field(delimiter: str) -> re.Pattern[bytes]:
+    """A quoted field, or one that does not begin with a quote; then the delimiter or the end of the record."""
+    mark = re.escape(delimiter.encode())
+    plain = rb'[^"' + mark + rb"\r\n][^" + mark + rb"\r\n]*+|"
+    return re.compile(rb'(?:"(?:[^"]|"")*+"|' + plain + rb")(" + mark + rb"|\r?\n?\Z)")
 
 
 def _without(data: bytes, begins: np.ndarray, ends: np.ndarray, drop: np.ndarray) -> bytes:
