@@ -16,6 +16,18 @@ TEXTS = (*IDS, "visit", "mode")
 NUMBERS = ("duration_s", "distance_m", "energy_kwh", "amount")
 
 
+PEOPLE = ("person", "driver")
+NOBODY = "'null', 'none', 'nan', 'na', 'n/a', '<na>', 'nil', 'undefined', '\\n'"
+"""What exports write for an empty id, in small letters: nobody, never a person of that name (ruling 1)."""
+BLANKS = " \t\n\v\f\r\u00a0\u200b\ufeff"
+"""What may stand around a text and is none of it."""
+
+
+def _bare(column: str) -> str:
+    """SQL of a column's text without blanks around it, tabs and non-breaking spaces included."""
+    return f"trim({column}::VARCHAR, '{BLANKS}')"
+
+
 def source_sql(spec: InputSpec, name: str, kinds: dict[str, str]) -> str:
     """SQL of a column as the operator wrote it, with the recipe's null texts taken out."""
     quoted = identifier(name)
@@ -45,7 +57,10 @@ def as_written(spec: InputSpec, kinds: dict[str, str]) -> str:
     for canonical in (*TEXTS, *(place for _, _, place in points)):
         if canonical in spec.columns:
             column = source_sql(spec, spec.columns[canonical], kinds)
-            picks.append(f"nullif(trim({column}::VARCHAR), '') AS {canonical}")
+            text = _bare(column)
+            if canonical in PEOPLE:
+                text = f"CASE WHEN lower({text}) NOT IN ({NOBODY}) THEN {text} END"
+            picks.append(f"nullif({text}, '') AS {canonical}")
     if spec.place is not None:
         picks.append(f"{_literal(spec.place)} AS place")
     for canonical in ("start", "end"):
@@ -65,7 +80,7 @@ def as_written(spec: InputSpec, kinds: dict[str, str]) -> str:
     for name, extra in spec.also.items():
         column = source_sql(spec, extra.column, kinds)
         if extra.kind == "text":
-            picks.append(f"nullif(trim({column}::VARCHAR), '') AS {identifier(name)}")
+            picks.append(f"nullif({_bare(column)}, '') AS {identifier(name)}")
         else:
             value = f"TRY_CAST({_number(spec, extra.column, kinds)} AS {KINDS[extra.kind]})"
             picks.append(f"{value} AS {identifier(name)}")
