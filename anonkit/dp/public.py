@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from anonkit.base.errors import PrivacyLeakError, SchemaError
 
+LOOKUP = 2**22
 PUBLIC_HINT = "declare it: PublicKeys.from_file('zones.csv', columns=…), or spend epsilon on a selection."
 
 
@@ -121,19 +123,23 @@ class PublicKeys:
     def locate(self, rows: np.ndarray) -> np.ndarray:
         """Index of each row among the keys, −1 where it is none of them. A rule local to a row."""
         rows = np.asarray(rows, np.int64)
-        index = np.zeros(len(rows), np.int64)
-        known = np.zeros(len(self.values), np.int64)
-        inside = np.ones(len(rows), bool)
+        index, known = np.zeros(len(rows), np.int64), np.zeros(len(self.values), np.int64)
+        inside, size = np.ones(len(rows), bool), 1
         for part in range(len(self.columns)):
-            levels = np.unique(self.values[:, part])
-            place = np.minimum(np.searchsorted(levels, rows[:, part]), len(levels) - 1)
-            inside &= levels[place] == rows[:, part]
+            levels = pd.Index(np.unique(self.values[:, part]))
+            place = levels.get_indexer(pd.Index(rows[:, part]))
+            inside &= place >= 0
             index = index * len(levels) + place
-            known = known * len(levels) + np.searchsorted(levels, self.values[:, part])
-        order = np.argsort(known)
-        place = np.minimum(np.searchsorted(known, index, sorter=order), len(known) - 1)
-        found = order[place]
-        return np.where(inside & (known[found] == index), found, -1)
+            known = known * len(levels) + levels.get_indexer(pd.Index(self.values[:, part]))
+            size *= len(levels)
+        index[~inside] = 0
+        if size <= LOOKUP:
+            table = np.full(size, -1, np.int64)
+            table[known] = np.arange(len(known))
+            found = table[index]
+        else:
+            found = pd.Index(known).get_indexer(pd.Index(index))
+        return np.where(inside, found, -1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
