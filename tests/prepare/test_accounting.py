@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import pyarrow.parquet as pq
 import pytest
 from anonkit.base.entropy import fresh_key
@@ -32,7 +33,7 @@ def account(path: Path, town: Any) -> tuple[Any, int]:
     spec = spec.model_copy(update={"time": spec.time.model_copy(update={"zone": "UTC"})})
     with Session(threads=1) as session:
         table, opened = read_generic(spec, session=session, as_of_s=1_790_000_000)
-        frame = tokenise(table, key=fresh_key()).frame
+        frame = tokenise(table, key=fresh_key()).frame.with_columns(nw.lit(None, dtype=nw.String).alias("_rule"))
         frame = mark_duplicates(session.checkpoint(frame, "input"), session)
         physical = opened.physical(session)
         found = account_for(frame, session, source="town", physical=physical, header=opened.header_lines)

@@ -334,8 +334,10 @@ class Recount:
         with (bundle / f"{kind}.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         parquet = pq.read_table(bundle / f"{kind}.parquet").to_pylist()
-        assert [{n: str(v) for n, v in row.items()} for row in parquet] == rows
-        more = () if kind == "trips" else ("trips", f"{self.unit}s_at_least")
+        assert [{n: "" if v is None else str(v) for n, v in row.items()} for row in parquet] == rows
+        more: tuple[str, ...] = () if kind == "trips" else ("trips", f"{self.unit}s_at_least")
+        told = self.recipe["products"][kind].get("statistics", {})
+        more += tuple(f"{column}_{what}" for column in told for what in ("mean", "median"))
         assert not rows or set(rows[0]) == {*names, *more}
         counted: Counter[tuple[Any, ...]] = Counter()
         for row in parquet:
