@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from anonkit.report.html import Html, html, section, table, tag
-from anonkit.report.words import number, part_text
+from anonkit.report.words import named, number, part_text
 from anonkit.viz.colours import percent
 
 STATES = {
@@ -58,15 +58,23 @@ def asked(run: dict[str, Any]) -> Html:
         rows = [
             (
                 entry.get("kind"),
-                f"{entry['cell_m']} m" if "cell_m" in entry else "–",
-                entry.get("bins"),
+                _level(entry),
+                "; ".join(_level(rolled) for rolled in entry.get("roll_up") or []) or "–",
                 ", ".join(entry.get("columns") or []) or "–",
                 entry.get("rows_per_person") or "–",
             )
             for entry in products
         ]
-        parts.append(table(("product", "cells", "time bins", "further columns", "rows a person and class"), rows))
+        head = ("product", "cells and time bins", "else rolled up to", "further columns", "rows a person and class")
+        parts.append(table(head, rows))
     return section("asked", "What you are asked to sign", *parts)
+
+
+def _level(entry: dict[str, Any]) -> str:
+    """Cells and bins of one level, of a grid or of zones."""
+    known = ("kind", "bins", "columns", "rows_per_person", "roll_up", "statistics")
+    places = [f"{value} m" if name == "cell_m" else str(value) for name, value in entry.items() if name not in known]
+    return ", ".join([*places, str(entry.get("bins", ""))])
 
 
 def cards(run: dict[str, Any]) -> Html:
@@ -85,10 +93,11 @@ def _cards(run: dict[str, Any]) -> Iterator[Html]:
     risk = run.get("risk") or {}
     before, after = risk.get("before"), risk.get("after")
     privacy = run.get("privacy") or {}
+    unit = str(privacy.get("unit", "person"))
     if before and after:
         k = privacy.get("k")
         yield _card(
-            f"Fewest {_units(run)} in a class",
+            named("Fewest {many} in a class", unit),
             _change(before["class_size_min"], after["class_size_min"]),
             f"asked for: at least {k}" if k else "of the finest product",
             good=None if k is None else after["class_size_min"] >= k,
@@ -96,15 +105,15 @@ def _cards(run: dict[str, Any]) -> Iterator[Html]:
         limit = Fraction(privacy["dominance"]) if privacy.get("dominance") else None
         worst = Fraction(after["row_risk_max"])
         yield _card(
-            "Largest share of one person in a class",
+            named("Largest share of one {one} in a class", unit),
             _change(percent(float(Fraction(before["row_risk_max"]))), percent(float(worst))),
             f"limit: {percent(float(limit))}" if limit else "of the class's rows",
             good=None if limit is None else worst <= limit,
         )
         yield _card(
-            "People who are alone in some class",
+            named("{Many} alone in some class", unit),
             _change(before["unique_persons"], after["unique_persons"]),
-            f"of {number(before['persons'])} people in the data",
+            named(f"of {number(before['persons'])} {{many}} in the data", unit),
             good=after["unique_persons"] == 0,
         )
     for product in run.get("products", [])[:1]:
@@ -117,10 +126,6 @@ def _cards(run: dict[str, Any]) -> Iterator[Html]:
     if run.get("lines"):
         lines = sum(entry["physical"] - entry["header"] for entry in run["lines"])
         yield _card("Lines used", f"{number(used)}", f"of {number(lines)}; every other line has a reason below")
-
-
-def _units(run: dict[str, Any]) -> str:
-    return {"driver": "drivers", "trip": "trips"}.get((run.get("privacy") or {}).get("unit", "person"), "people")
 
 
 def _change(before: object, after: object) -> Html:

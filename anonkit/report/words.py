@@ -35,11 +35,25 @@ CHECKS = {
     "bin_totals": "Knowing a bin's total",
     "suppression": "What is told of the gaps",
 }
+ONE = {"person": "person", "driver": "driver", "trip": "trip"}
+MANY = {"person": "people", "driver": "drivers", "trip": "trips"}
+SIZES = {
+    "person": "Its size counts different people, never rows: one rider with forty trips is one.",
+    "driver": "Its size counts different drivers; passengers are not known to the source and are not counted.",
+    "trip": "The source knows no persons: its size counts trips, and one person may have made several or all of them.",
+}
+"""What a class's size means, by what is counted."""
 RISKS = (
-    ("row_risk_max", "Largest share of one person in a class", "how sure an attacker can be of one row, at worst"),
+    ("row_risk_max", "Largest share of one {one} in a class", "how sure an attacker can be of one row, at worst"),
     ("row_risk_mean", "The same, mean over rows", "how sure he is on average"),
-    ("marketer", "Right guesses of all persons at once", "expected share if he guesses everybody"),
+    ("marketer", "Right guesses of all {many} at once", "expected share if he guesses every one"),
+    ("unique_persons", "{Many} alone in some class", "each can be singled out by what is released"),
+    ("unique_classes", "Classes of one {one}", "the same, counted in classes"),
+    ("dominated_classes", "Classes where one {one} has more than half", "numbers there are about one {one}"),
+    ("class_size_min", "Fewest {many} in a class", "the k that holds"),
+    ("persons", "{Many} with at least one row", "how many are in the table at all"),
 )
+"""Figure of run.json, its title and what it means."""
 LIMITS = (
     "What the members of a class have in common: k different people who all ride to one clinic at one hour tell that of "
     "each of them. Where destinations are sensitive, ask for a diversity rule.",
@@ -49,6 +63,16 @@ LIMITS = (
     "A wrong recipe: thresholds that are too low, or an identifier mapped as a category. Read the recipe as well.",
     "The people and machines of your own side: this folder holds exact counts and has a date by which it must be gone.",
 )
+
+
+def named(text: str, unit: str) -> str:
+    """A text about whatever is counted.
+
+    >>> named("{Many} alone in some class", "person"), named("Classes of one {one}", "trip")
+    ('People alone in some class', 'Classes of one trip')
+    """
+    many = MANY.get(unit, unit)
+    return text.format(one=ONE.get(unit, unit), many=many, Many=many.capitalize())
 
 
 def reason_text(name: str) -> str:

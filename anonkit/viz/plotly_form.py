@@ -107,7 +107,9 @@ def _hover(go: Any, arrows: tuple[Arrow, ...]) -> Any:
     size = [5 + 9 * arrow.width for arrow in arrows]
     told = [text_of(arrow.text) for arrow in arrows]
     marker = {"size": size, "color": INK, "opacity": 0.75}
-    return go.Scattermap(lon=lon, lat=lat, mode="markers", marker=marker, hovertext=told, hoverinfo="text", name="to")
+    return go.Scattermap(
+        lon=lon, lat=lat, mode="markers", marker=marker, hovertext=told, hoverinfo="text", name="near the destination"
+    )
 
 
 def _view(scene: MapScene) -> tuple[dict[str, float], float]:

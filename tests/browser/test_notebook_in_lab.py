@@ -99,11 +99,11 @@ def test_the_notebook_runs_and_draws_in_jupyterlab_without_the_net(
     assert not [text for text in errors if "Error" in text]
     for _ in range(120):
         loaded = page.evaluate(MAPS)
-        if len(loaded) == 3 and all(loaded):
+        if len(loaded) == 4 and all(loaded):
             break
         time.sleep(0.5)
     page.screenshot(path=folder / "notebook.png", full_page=True)
-    assert loaded == [True, True, True]
-    assert page.locator(".js-plotly-plot").count() == 6
+    assert loaded == [True] * 4
+    assert page.locator(".js-plotly-plot").count() == 7
     assert seen.blocked == []
     context.close()

@@ -270,3 +270,13 @@ def test_published_zero_and_suppressed_are_told_apart_in_the_missing_share() -> 
         0.0,
     ]  # published as 0 is still not suppressed, one trip is gone
     assert "8 % of all trips are missing in flows at its first level" in Seen(render_report(RUN, given)).text  # 1 of 13
+
+
+def test_r01_a_source_without_persons_does_not_speak_of_people() -> None:
+    run = changed(privacy={**RUN["privacy"], "unit": "trip"})
+    text = Seen(render_report(run)).text
+    assert "one person may have made several or all of them" in text
+    assert "Fewest trips in a class" in text
+    assert "People alone" not in text
+    assert "one rider with forty trips is one" not in text
+    assert "one rider with forty trips is one" in Seen(render_report(RUN)).text
