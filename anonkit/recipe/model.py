@@ -17,6 +17,14 @@ from anonkit.kanon import CellKeyNoise, Level, Product, Statistic, check_chain
 from anonkit.schema import PrivacyUnit
 from anonkit.sources import InputSpec
 
+EXTRA = re.compile(r"^(?!k\d+$|told_|open_|rest_)[a-z][a-z0-9_]{0,40}$")
+WORKING = frozenset(
+    (
+        *("open", "hit", "mine", "rows", "persons", "drivers", "top_rows", "record", "rolled_up", "any", "n", "o"),
+        *("units", "top", "rest", "band", "lines", "listed", "written", "area", "hour", "part", "suppressed_pct"),
+    )
+)
+"""Names that decisions and gate use for their own columns."""
 NAME = r"^[a-z0-9][a-z0-9._-]{1,62}$"
 
 
@@ -309,6 +317,12 @@ class Recipe(Part):
                 )
             if self.privacy.protection.k_driver is not None and "driver" not in entry.columns:
                 raise ValueError(f"protect names drivers, but input {entry.operator!r} maps no column 'driver'")
+        for entry in self.inputs:
+            odd = sorted(name for name in entry.also if not EXTRA.match(name) or name in WORKING)
+            if odd:
+                raise ValueError(
+                    f"also uses the names {odd}; write small letters, digits and _, and none of the gate's own words"
+                )
         known = {
             "operator",
             "mode",
