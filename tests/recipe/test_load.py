@@ -89,7 +89,9 @@ def test_r05_column_that_no_input_declares_cannot_be_released(town: Any) -> None
         loaded(town, lambda recipe: recipe["products"]["trips"].update(columns=["fare"]))
 
 
-@pytest.mark.parametrize("name", ["start_cell", "bin", "trips", "person", "vehicle"])
+@pytest.mark.parametrize(
+    "name", ["start_cell", "bin", "trips", "person", "vehicle", "hit", "open", "k0", "persons", "_rule", 'a"b', "Mode"]
+)
 def test_extra_column_cannot_take_a_canonical_name(town: Any, name: str) -> None:
     extra = {name: {"column": "station", "role": "quasi"}}
     with pytest.raises(RecipeError, match=r"canonical|reserved|names"):
