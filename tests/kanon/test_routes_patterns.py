@@ -223,3 +223,11 @@ def test_r31_porto_routes_recount_to_k_drivers() -> None:
         text = f",{','.join(map(str, links))},"
         mine = {trip for (trip, _), path in trips.items() if text in f",{','.join(map(str, path))},"}
         assert len({table["TAXI_ID"].iat[trip] for trip in mine}) >= 5
+
+
+def test_r11_two_routes_that_cover_a_link_together_are_each_checked_alone() -> None:
+    # on link 2 are a (1, 2), b (1, 2, 3) and c (2, 3): all of it lies in a published route, yet its volume minus
+    # (1, 2) would be c alone, and minus (2, 3) a alone
+    trips, person = [[1, 2], [1, 2, 3], [2, 3]], list("abc")
+    assert find(trips, person) == [(1, 2), (2, 3)]
+    assert find(trips, person, beside_volumes=True) == []
