@@ -7,7 +7,7 @@ from typing import Any
 
 from anonkit.report.html import Html, section, table, tag
 from anonkit.report.summary import failed
-from anonkit.report.words import LIMITS, check_text, part_text
+from anonkit.report.words import LIMITS, NO_PERSONS, check_text, part_text
 
 FILE_CHECKS = ("files", "columns", "order", "identifiers")
 MARKS = {"PASS": "✓", "WARN": "!", "FAIL": "✗"}
@@ -28,7 +28,7 @@ def gate(run: dict[str, Any]) -> Html:
     people = [found for found in findings if found["check"] not in FILE_CHECKS]
     files = [found for found in findings if found["check"] in FILE_CHECKS]
     if people:
-        parts += [tag("h3", "People"), _matrix(people)]
+        parts += [tag("h3", "Classes"), _matrix(people)]
     if files:
         parts += [tag("h3", "Files"), _files(files)]
     return section("gate", "What was checked in the written files", *parts)
@@ -101,9 +101,12 @@ def everything(run: dict[str, Any]) -> Html:
     return section("record", "All findings", tag("div", _listed(run.get("findings", [])), cls="small"))
 
 
-def limits() -> Html:
+def limits(run: dict[str, Any]) -> Html:
     """What the release does not protect against."""
-    return section("limits", "What this does not protect against", tag("ul", *(tag("li", text) for text in LIMITS)))
+    first = (NO_PERSONS,) if (run.get("privacy") or {}).get("unit") == "trip" else ()
+    return section(
+        "limits", "What this does not protect against", tag("ul", *(tag("li", text) for text in (*first, *LIMITS)))
+    )
 
 
 def origin(run: dict[str, Any]) -> Html:

@@ -23,7 +23,7 @@ from anonkit.report.summary import asked, cards, head
 TITLES = {
     "asked": "What you sign",
     "gate": "Checks",
-    "people": "People",
+    "people": "Who stands behind",
     "lines": "In and out",
     "places": "Where and when",
     "missing": "Missing",
@@ -59,7 +59,7 @@ def render_report(run: dict[str, Any], tables: ReportTables | None = None) -> st
         "places": places(given),
         "missing": missing(given),
         "worth": worth(run),
-        "limits": limits(),
+        "limits": limits(run),
         "record": everything(run),
         "origin": origin(run),
     }

@@ -28,13 +28,14 @@ CHECKS = {
     "overlap": "Subtracting an earlier release",
     "not_empty": "Something is released",
     "rows": "Numbers recounted",
-    "class_size": "Enough people in each class",
-    "class_size_drivers": "Enough drivers in each class",
-    "dominance": "Nobody owns a class",
+    "class_size": "Enough stand behind each class",
+    "class_size_drivers": "Enough drivers behind each class",
+    "dominance": "No one owns a class",
     "subtraction": "Subtracting finer products",
     "bin_totals": "Knowing a bin's total",
     "suppression": "What is told of the gaps",
 }
+NO_PERSONS = "People at all: this source does not know them. k counts trips, and a class of k trips may be the trips of one person."
 ONE = {"person": "person", "driver": "driver", "trip": "trip"}
 MANY = {"person": "people", "driver": "drivers", "trip": "trips"}
 SIZES = {

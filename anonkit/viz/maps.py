@@ -146,7 +146,7 @@ def flow_map(
     Parameters
     ----------
     table : any table with ``start``, ``end`` and ``value``; ``value=None`` counts rows.
-    most : int >= 1. A note on the figure tells how many flows are left out and what they hold.
+    most : int >= 1. Noise may leave flows of zero or less: those are never drawn. A note on the figure tells how many flows are left out and what they hold.
 
     Returns
     -------
@@ -160,6 +160,7 @@ def flow_map(
         raise SchemaError(f"most is {most}", hint="draw at least one flow")
     frame = as_pandas(table)
     sums = summed(frame, [start, end], value).sort_values("value", ascending=False, kind="stable")
+    sums = sums[sums["value"] > 0]
     drawn_flows = sums.head(most)
     codes = np.unique(np.concatenate([drawn_flows[start].to_numpy(), drawn_flows[end].to_numpy()]))
     polygons = polygons_of(codes, table, shapes, start)

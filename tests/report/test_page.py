@@ -276,6 +276,7 @@ def test_r01_a_source_without_persons_does_not_speak_of_people() -> None:
     run = changed(privacy={**RUN["privacy"], "unit": "trip"})
     text = Seen(render_report(run)).text
     assert "one person may have made several or all of them" in text
+    assert "a class of k trips may be the trips of one person" in text
     assert "Fewest trips in a class" in text
     assert "People alone" not in text
     assert "one rider with forty trips is one" not in text

@@ -104,6 +104,15 @@ def test_flows_left_out_are_said() -> None:
         viz.flow_map(flows, shapes=squares, most=0)
 
 
+def test_noise_below_zero_draws_no_flow() -> None:
+    flows = pd.DataFrame({"start_cell": [1, 1, 2], "end_cell": [1, 2, 1], "trips": [-3, 9, 0]})
+    picture = viz.flow_map(flows, shapes=squares, form="file")
+    assert "1 largest flows" in picture.text
+    assert "nan" not in picture.text
+    nothing = viz.flow_map(flows.assign(trips=-1), shapes=squares, area=shapely.box(0, 0, 4, 2), form="file")
+    assert "0 largest flows" in nothing.text
+
+
 def test_a_flow_within_a_cell_is_a_ring() -> None:
     flows = pd.DataFrame({"start_cell": [1], "end_cell": [1], "trips": [5]})
     assert viz.flow_map(flows, shapes=squares, form="file").text.count("<circle") == 1
