@@ -7,10 +7,12 @@ import sys
 import typer
 
 from anonkit.base.errors import AnonkitError, ReleaseRefusedError
+from anonkit.cli.dp import app as dp
 from anonkit.cli.explain import explain
 from anonkit.cli.inspect import init, inspect
 from anonkit.cli.ledger import app as ledger
 from anonkit.cli.release import release
+from anonkit.cli.routes import routes
 from anonkit.cli.simulate import simulate
 from anonkit.cli.subjects import app as subjects
 from anonkit.cli.vault import app as vault
@@ -31,7 +33,9 @@ app.command()(explain)
 app.command()(release)
 app.command()(verify)
 app.command()(simulate)
+app.add_typer(dp, name="dp")
 app.add_typer(ledger, name="ledger")
+app.add_typer(routes, name="routes")
 app.add_typer(subjects, name="subjects")
 app.add_typer(vault, name="vault")
 
@@ -45,4 +49,10 @@ def main() -> None:
         sys.exit(REFUSED)
     except AnonkitError as error:
         typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+        sys.exit(BAD_INPUT)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "anonkit"):
+            raise
+        typer.secho(f"{missing} is not installed\nHint: pip install 'anonkit[release]'", fg="red", err=True)
         sys.exit(BAD_INPUT)
