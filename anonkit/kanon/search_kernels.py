@@ -119,12 +119,30 @@ def build_dense(codes, used, places, rows, size, column, blocks, least, allowed,
 
 
 @numba.njit(cache=True, nogil=True)
+def grown(held, owner):  # type: ignore[no-untyped-def]
+    """The hash table of twice the size: small tables stay in the processor's cache."""
+    size = 2 * held.shape[0]
+    mask = np.uint64(size - 1)
+    new_held = np.full(size, -1, dtype=np.int64)
+    new_owner = np.empty(size, dtype=np.int32)
+    for old in range(held.shape[0]):
+        key = held[old]
+        if key < 0:
+            continue
+        h = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
+        place = (h ^ (h >> np.uint64(32))) & mask
+        while new_held[place] >= 0:
+            place = (place + np.uint64(1)) & mask
+        new_held[place] = key
+        new_owner[place] = owner[old]
+    return new_held, new_owner, mask
+
+
+@numba.njit(cache=True, nogil=True)
 def build_hash(codes, used, places, rows, column, blocks, least, allowed, until):  # type: ignore[no-untyped-def]
     """The same by open addressing, for keys of any size below 2^62."""
     count = codes.shape[1]
-    size = 16
-    while size < 2 * count:
-        size *= 2
+    size = 1 << 15
     mask = np.uint64(size - 1)
     held = np.full(size, -1, dtype=np.int64)
     owner = np.empty(size, dtype=np.int32)
@@ -158,6 +176,9 @@ def build_hash(codes, used, places, rows, column, blocks, least, allowed, until)
                 first[found] = i
                 g = found
                 found += 1
+                if 2 * found > size:
+                    held, owner, mask = grown(held, owner)
+                    size *= 2
                 break
             place = (place + np.uint64(1)) & mask
         group[i] = g
