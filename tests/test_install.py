@@ -21,7 +21,7 @@ release = open_release(sys.argv[1])
 assert release.privacy["k"] == 5 and len(release.flows.to_pandas()) and len(release.to_geodataframe("flows"))
 assert not [name for name in heavy if name in sys.modules and name != "scipy"], "the reader loads release packages"
 import importlib.metadata, sklearn
-assert not {"pydantic", "opendp", "diffprivlib", "numba"} & {d.name for d in importlib.metadata.distributions()}
+assert not {"opendp", "diffprivlib", "numba", "phonenumbers"} & {d.name for d in importlib.metadata.distributions()}
 print("scikit-learn", sklearn.__version__, "rows", len(release.flows.to_pandas()))
 """
 
