@@ -75,6 +75,9 @@ def _show(lines: list[dict[str, Any]], products: list[dict[str, Any]]) -> None:
             if source[word]:
                 typer.echo(f"  {word}: " + ", ".join(f"{count:,} {name}" for name, count in source[word].items()))
     for product in products:
+        if "trips" not in product:
+            typer.echo(f"{product['part']}: {product['rows']:,} rows")
+            continue
         rolled = product["share_by_level"][1:]
         more = f", of it {sum(rolled):.0%} rolled up" if rolled else ""
         share = f"{product['trips_released']:,} of {product['trips']:,} trips ({product['share_released']:.0%}{more})"

@@ -16,8 +16,10 @@ import pyarrow as pa
 from anonkit.base.errors import SourceError
 from anonkit.engine import Session
 from anonkit.geo import Zones, generalise
-from anonkit.prepare import account_for, keep_used, mark_duplicates, rejected_lines, tokenise
-from anonkit.recipe import Recipe
+from anonkit.pipeline.promises import PromiseKeeper
+from anonkit.pipeline.subjects import Subjects
+from anonkit.prepare import GROUP, People, account_for, keep_used, mark_duplicates, rejected_lines, tokenise
+from anonkit.recipe import AnyRecipe
 from anonkit.schema import Accounting, Reason
 from anonkit.sources import InputSpec, read_generic, visits_as_trips
 
@@ -31,27 +33,53 @@ class Ingested:
     rows: nw.LazyFrame[Any]
     accounting: tuple[Accounting, ...]
     rejected: pa.Table
+    promises: tuple[dict[str, Any], ...] = ()
+    """Of each input: its policy, the clause of the use, and what each rule kept and dropped."""
+    people: tuple[tuple[str, People], ...] = ()
+    """Operator and people of each input that needs to know them; in memory, with identifiers."""
 
 
-def ingest(recipe: Recipe, *, session: Session, key: bytes, record_key: bytes, as_of: datetime) -> Ingested:
-    """Read all inputs of a recipe.
+def ingest(
+    recipe: AnyRecipe,
+    *,
+    session: Session,
+    key: bytes,
+    record_key: bytes,
+    as_of: datetime,
+    subjects: Subjects | None = None,
+) -> Ingested:
+    """Read all inputs of a recipe and carry out the operators' promises on them.
+
+    ``subjects`` is the subject register beside the releases; without it nobody is blocked and the pool has a passing key.
 
     Raises
     ------
     SourceError : an input cannot be read, or more of its lines are rejected than the recipe allows.
     """
-    frames, accounts, rejected = [], [], []
+    frames, accounts, rejected, promises, people = [], [], [], [], []
+    keeper = PromiseKeeper(recipe, session=session, as_of=as_of, subjects=subjects or Subjects())
     for number, spec in enumerate(recipe.inputs, start=1):
-        frame, account, lines = _one(recipe, spec, number, session=session, key=key, record_key=record_key, as_of=as_of)
-        frames.append(frame)
+        frame, account, lines = _one(
+            recipe, spec, number, session=session, key=key, record_key=record_key, as_of=as_of, keeper=keeper
+        )
+        promises.append(keeper.told(number - 1, frame, account))
+        frames.append(keep_used(frame))
         accounts.append(account)
         rejected.append(lines)
+        if keeper.people is not None:
+            people.append((spec.operator, keeper.people))
     rows = nw.concat(frames) if len(frames) > 1 else frames[0]
-    return Ingested(rows=rows, accounting=tuple(accounts), rejected=pa.concat_tables(rejected))
+    return Ingested(
+        rows=rows,
+        accounting=tuple(accounts),
+        rejected=pa.concat_tables(rejected),
+        promises=tuple(promises),
+        people=tuple(people),
+    )
 
 
 def _one(
-    recipe: Recipe,
+    recipe: AnyRecipe,
     spec: InputSpec,
     number: int,
     *,
@@ -59,6 +87,7 @@ def _one(
     key: bytes,
     record_key: bytes,
     as_of: datetime,
+    keeper: PromiseKeeper,
 ) -> tuple[nw.LazyFrame[Any], Accounting, pa.Table]:
     grid, bins = recipe.geo.grid, recipe.time.time_bins
     if spec.time.zone is None:
@@ -66,6 +95,7 @@ def _one(
     zones = grid.codes if isinstance(grid, Zones) and spec.in_zones else None
     table, opened = read_generic(spec, session=session, as_of_s=int(as_of.timestamp()), box=grid.box, zones=zones)
     table = visits_as_trips(table)
+    table = keeper.keep(table, number - 1, spec)
     table = tokenise(table, key=key, record_key=record_key, by_distinct=opened.stream is None)
     period: tuple[date, date] = (recipe.period.first, recipe.period.last)
     table = generalise(table, cells=grid, bins=bins, period=period, keep=recipe.measured)
@@ -86,12 +116,12 @@ def _one(
         dropped_columns=opened.dropped_columns,
     )
     _not_too_many_rejected(account, spec)
-    return keep_used(frame), account, rejected_lines(frame, session, source=source)
+    return frame, account, rejected_lines(frame, session, source=source)
 
 
-def _with_unknowns(frame: nw.LazyFrame[Any], recipe: Recipe, spec: InputSpec) -> nw.LazyFrame[Any]:
+def _with_unknowns(frame: nw.LazyFrame[Any], recipe: AnyRecipe, spec: InputSpec) -> nw.LazyFrame[Any]:
     """Keep what later steps need; a null in a released column becomes a category; nobody's rows are dropped by rule."""
-    unit = recipe.privacy.unit.value
+    unit = recipe.unit.value
     names = frame.collect_schema().names()
     extras = []
     for name in recipe.released_columns:
@@ -99,13 +129,14 @@ def _with_unknowns(frame: nw.LazyFrame[Any], recipe: Recipe, spec: InputSpec) ->
         extras.append(column.fill_null(UNKNOWN).alias(name))
     nobody = nw.col("_reason").is_null() & nw.col("_rule").is_null() & nw.col(unit).is_null()
     rule = nw.when(nobody).then(nw.lit(f"no_{unit}")).otherwise(nw.col("_rule")).alias("_rule")
-    kept = ["trip", "person", "driver", "start_cell", "end_cell", "start_bin", "_line", "_lines", "_reason"]
+    group = [nw.col("_operator_group").alias(GROUP)] if recipe.pooling.column is not None else []
+    kept = ["trip", "person", "driver", "start_cell", "end_cell", "start_bin", "_line", "_lines", "_reason", "_note"]
     kept += [name for name in ("record", *recipe.measured) if name in names]
     plain = [name for name in (*kept, "operator") if name not in recipe.released_columns]
     return (
-        frame.select(*plain, rule, *extras)
+        frame.select(*plain, rule, *extras, *group)
         if "operator" not in recipe.released_columns
-        else frame.select(*kept, rule, *extras)
+        else frame.select(*kept, rule, *extras, *group)
     )
 
 

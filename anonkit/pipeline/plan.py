@@ -15,7 +15,7 @@ from typing import Any
 
 from anonkit.base.clock import as_of as instant
 from anonkit.base.entropy import fresh_key
-from anonkit.base.errors import AnonkitError
+from anonkit.base.errors import AnonkitError, RecipeError
 from anonkit.base.progress import Progress
 from anonkit.classes import Protection
 from anonkit.engine import Session
@@ -83,7 +83,13 @@ def explain(
 
 class _opened:  # noqa: N801  (reads as a function at its one kind of use)
     def __init__(self, recipe: str | Path, as_of: str | date | datetime | None, progress: Progress) -> None:
-        self._recipe, _ = load_recipe(Path(recipe))
+        read, _ = load_recipe(Path(recipe))
+        if not isinstance(read, Recipe):
+            raise RecipeError(
+                "a noisy release is never planned by looking at the trips (ruling 18)",
+                hint=f"anonkit dp plan {Path(recipe).name} shows cost and expected error without the data",
+            )
+        self._recipe = read
         self._when = instant(as_of)
         self._progress = progress
         limits = self._recipe.engine
@@ -114,13 +120,13 @@ def _decided(
         products,
         grid=recipe.geo.grid,
         base=recipe.time.time_bins,
-        protection=protection or recipe.privacy.protection,
+        protection=protection or recipe.protection,
         session=session,
     )
 
 
 def _alternatives(recipe: Recipe) -> Iterator[tuple[str, tuple[Product, ...], Protection]]:
-    products, own = recipe.kanon_products, recipe.privacy.protection
+    products, own = recipe.kanon_products, recipe.protection
     yield "the recipe", products, own
     levels = recipe.geo.grid.levels
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+from anonkit.base.errors import ReleaseRefusedError
 from anonkit.base.findings import Finding, finding
 from anonkit.engine import private_folder, sha256_of
-from anonkit.recipe import Recipe
+from anonkit.recipe import AnyRecipe, NoisyRecipe, Recipe
 from anonkit.registry import Release, ReleaseRegister, new_key_file, read_key
 
 CHAIN, KEY = "releases.chain", "counts.key"
-GUARANTEE = "k_anonymity"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Register:
         releases = ReleaseRegister(chain) if chain.is_file() else ReleaseRegister.create(chain)
         return cls(folder=folder, releases=releases, record_key=read_key(folder / KEY))
 
-    def overlap(self, recipe: Recipe, hashes: dict[str, str]) -> Finding:
+    def overlap(self, recipe: AnyRecipe, hashes: dict[str, str]) -> Finding:
         """Whether an earlier release could be subtracted from this one (ruling 13)."""
         earlier = self._earlier(recipe)
         others = sorted({release.name for release in earlier if release.products != hashes})
@@ -54,7 +54,7 @@ class Register:
             ruling="13",
         )
 
-    def record(self, recipe: Recipe, hashes: dict[str, str]) -> tuple[str, ...]:
+    def record(self, recipe: AnyRecipe, hashes: dict[str, str]) -> tuple[str, ...]:
         """Write the release down before it is handed over; one entry an operator. Names of the entries.
 
         Raises
@@ -63,18 +63,38 @@ class Register:
         """
         entries = []
         for operator in operators(recipe):
-            same = [release.name for release in self._earlier(recipe) if release.products == hashes]
+            noisy = isinstance(recipe, NoisyRecipe)  # noise composes: the ledger keeps count, not differencing
+            same = [found.name for found in self._earlier(recipe) if noisy or found.products == hashes]
             release = self._release(recipe, operator, hashes)
             self.releases.record(release, differenced=same)
             entries.append(release.name)
         return tuple(entries)
+
+    def refuse_other_guarantee(self, recipe: NoisyRecipe) -> None:
+        """Refuse, before anything is drawn, what went out as k-anonymous classes (ruling 14).
+
+        Raises
+        ------
+        ReleaseRefusedError : people and days of this release are in a k-anonymous one.
+        """
+        others = sorted(found.name for found in self._earlier(recipe) if found.guarantee != recipe.privacy.guarantee)
+        if others:
+            raise ReleaseRefusedError(
+                f"release {recipe.release!r} promises differential privacy for people and days that {others} "
+                "released as k-anonymous classes",
+                hint="choose another period; nothing was drawn and nothing was spent",
+            )
+
+    def free_name(self, recipe: AnyRecipe) -> str:
+        """The name under which the next release of this recipe is written down."""
+        return self._release(recipe, operators(recipe)[0], {"none": "none"}).name
 
     def issue(self, entries: tuple[str, ...], manifest: Path) -> None:
         """The bundle is in place."""
         for name in entries:
             self.releases.issue(name, manifest_hash=sha256_of(manifest))
 
-    def _earlier(self, recipe: Recipe) -> list[Release]:
+    def _earlier(self, recipe: AnyRecipe) -> list[Release]:
         grid, days = recipe.geo.grid, labels(recipe.period.first, recipe.period.last)
         zones = [int(code) for code in grid.cells(grid.levels - 1)]
         found: list[Release] = []
@@ -82,7 +102,7 @@ class Register:
             found += self.releases.overlapping(operator, days, zones, tessellation=grid.describe())
         return found
 
-    def _release(self, recipe: Recipe, operator: str, hashes: dict[str, str]) -> Release:
+    def _release(self, recipe: AnyRecipe, operator: str, hashes: dict[str, str]) -> Release:
         base = recipe.release if len(operators(recipe)) == 1 else f"{recipe.release}.{operator}"
         known, name, number = self.releases.releases(), base, 1
         while name in known:
@@ -92,7 +112,7 @@ class Register:
         return Release(
             name=name,
             dataset=operator,
-            guarantee=GUARANTEE,
+            guarantee=recipe.privacy.guarantee if isinstance(recipe, Recipe | NoisyRecipe) else "",
             periods=labels(recipe.period.first, recipe.period.last),
             tessellation=grid.describe(),
             zones=tuple(str(code) for code in grid.cells(grid.levels - 1)),
@@ -103,13 +123,17 @@ class Register:
         )
 
 
-def operators(recipe: Recipe) -> tuple[str, ...]:
+def operators(recipe: AnyRecipe) -> tuple[str, ...]:
     """The operators whose people a release is about, in the recipe's order."""
     return tuple(dict.fromkeys(entry.operator for entry in recipe.inputs))
 
 
-def product_hashes(folder: Path, recipe: Recipe) -> dict[str, str]:
-    """SHA-256 of each product's CSV and of the suppression table: equal if and only if they say the same."""
+def product_hashes(folder: Path, recipe: AnyRecipe) -> dict[str, str]:
+    """SHA-256 of each product's CSV and of the suppression table, equal if they say the same; of noisy ones, of the keys."""
+    if isinstance(recipe, NoisyRecipe):
+        plans = {product.name: product.plan.keys for product in recipe.plans()}
+        return {name: keys.sha256 if keys is not None else "no keys" for name, keys in plans.items()}
+    assert isinstance(recipe, Recipe)
     names = [*(product.kind for product in recipe.kanon_products), "suppression"]
     return {name: sha256_of(folder / f"{name}.csv") for name in names}
 

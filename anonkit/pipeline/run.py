@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import narwhals.stable.v2 as nw
+
 from anonkit.base.clock import as_of as instant
 from anonkit.base.clock import now
 from anonkit.base.entropy import fresh_key
@@ -19,13 +21,15 @@ from anonkit.base.findings import Finding
 from anonkit.base.progress import Progress
 from anonkit.bundle import CHECKSUMS
 from anonkit.engine import Session
-from anonkit.kanon import decide_products
+from anonkit.kanon import Decisions, decide_products
 from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.measure import measure_risk, product_figures
+from anonkit.pipeline.noisy import make_noisy
 from anonkit.pipeline.page import measure_utility, report_tables
 from anonkit.pipeline.register import Register, product_hashes
+from anonkit.pipeline.subjects import Subjects
 from anonkit.publish import Handover, ReleaseSpec, run_gate, write_bundle
-from anonkit.recipe import Recipe, load_recipe
+from anonkit.recipe import NoisyRecipe, Recipe, load_recipe
 from anonkit.report import write_report
 from anonkit.version import __version__
 
@@ -91,7 +95,12 @@ def release(
             threads=read.engine.threads, memory_limit=read.engine.memory_limit, folder=places.inside
         ) as session:
             register = Register.open(Path(registry) if registry is not None else places.out.with_name(REGISTRY))
-            result = _make(read, digest, places, register, session, progress, when)
+            subjects = Subjects.open(register.folder)
+            if isinstance(read, NoisyRecipe):
+                noisy = make_noisy(read, digest, places, register, session, progress, when)
+                result = ReleaseResult(out=places.out, inside=places.inside, findings=noisy.findings, run=noisy.run)
+            else:
+                result = _make(read, digest, places, register, subjects, session, progress, when)
         failed = [found for found in result.findings if found.failed]
         if failed:
             places.write_run({**result.run, "status": "refused"})
@@ -106,10 +115,13 @@ def release(
             places.write_run({**result.run, "status": "ready"})
             assert places.staging is not None
             entries = register.record(read, product_hashes(places.staging, read))
+            subjects.record(entries[0], read)
             progress.moment("hand over:before rename")
             places.hand_over()
             progress.moment("hand over:after rename")
             register.issue(entries, places.out / CHECKSUMS)
+            if isinstance(read, NoisyRecipe):
+                noisy.ledger.confirm(entries[0])
             places.write_run({**result.run, "status": "released"})
     progress.close()
     return result
@@ -120,13 +132,17 @@ def _make(
     digest: str,
     places: Handover,
     register: Register,
+    subjects: Subjects,
     session: Session,
     progress: Progress,
     when: datetime,
 ) -> ReleaseResult:
     assert places.staging is not None
     with progress.stage("read"):
-        ingested = ingest(recipe, session=session, key=fresh_key(), record_key=register.record_key, as_of=when)
+        key = fresh_key()
+        ingested = ingest(
+            recipe, session=session, key=key, record_key=register.record_key, as_of=when, subjects=subjects
+        )
         progress.moment("read:before checkpoint")
         rows = session.checkpoint(ingested.rows, "used")
         progress.moment("read:after checkpoint")
@@ -138,10 +154,12 @@ def _make(
             recipe.kanon_products,
             grid=recipe.geo.grid,
             base=recipe.time.time_bins,
-            protection=recipe.privacy.protection,
+            protection=recipe.protection,
             session=session,
         )
         progress.moment("decide:after checkpoint")
+        if recipe.records_subjects:
+            subjects.note(ingested.people, _published(decisions), key=key, session=session)
     with progress.stage("measure"):
         figures = product_figures(decisions, session=session)
         risk = measure_risk(decisions, recipe, session=session)
@@ -166,6 +184,10 @@ def _make(
         "area_sha256": recipe.geo.grid.area_sha256,
         "purpose": recipe.purpose,
         "recipient": recipe.recipient.model_dump(),
+        "use": recipe.use,
+        "legal_basis": recipe.legal_basis,
+        "pooling": {"statement": recipe.pooling.statement, "why": list(recipe.pooling.why)},
+        "policies": list(ingested.promises),
         "statement": spec.statement,
         "privacy": spec.privacy(),
         "lines": [account.as_dict() for account in ingested.accounting],
@@ -184,6 +206,12 @@ def _make(
     return ReleaseResult(out=places.out, inside=places.inside, findings=findings, run=run)
 
 
+def _published(decisions: Decisions) -> nw.LazyFrame[Any]:
+    """Tokens of persons of whom a product tells at least one row."""
+    told = nw.any_horizontal(*(nw.col(part.told) >= 0 for part in decisions.parts), ignore_nulls=True)
+    return decisions.rows.filter(told).select("person")
+
+
 def release_spec(recipe: Recipe) -> ReleaseSpec:
     """The part of a recipe that bundle and gate need."""
     return ReleaseSpec(
@@ -196,13 +224,15 @@ def release_spec(recipe: Recipe) -> ReleaseSpec:
         first=recipe.period.first,
         last=recipe.period.last,
         unit=recipe.privacy.unit,
-        protection=recipe.privacy.protection,
+        protection=recipe.protection,
         grid=recipe.geo.grid,
         base=recipe.time.time_bins,
         products=recipe.kanon_products,
         suppression_level=recipe.suppression_level,
         noise=recipe.counts.noise,
         operators=tuple(dict.fromkeys(entry.operator for entry in recipe.inputs)),
+        legal_basis=recipe.legal_basis,
+        pooling=recipe.pooling.statement,
         created=datetime.now(UTC).replace(microsecond=0).isoformat(),
         version=__version__,
     )

@@ -128,7 +128,8 @@ def prepare(table: Table) -> Table:
         plain = plain.with_frame(session.frame(query, frame=plain.frame))
     safe = tokenise(plain, key=fresh_key(), by_distinct=opened is not None and opened.stream is None)
     texts = [name for name in ("mode", "operator") if name in safe.schema]
-    nobody = nw.when(nw.col(unit).is_null()).then(nw.lit(f"no_{unit}")).otherwise(nw.lit(None, dtype=nw.String))
+    rule = nw.col("_rule") if "_rule" in names else nw.lit(None, dtype=nw.String)
+    nobody = nw.when(nw.col(unit).is_null() & rule.is_null()).then(nw.lit(f"no_{unit}")).otherwise(rule)
     frame = safe.frame.with_columns(
         *(nw.col(name).cast(nw.String).fill_null(UNKNOWN).alias(name) for name in texts), nobody.alias("_rule")
     )

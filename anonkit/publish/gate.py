@@ -60,10 +60,7 @@ def run_gate(
 def _findings(
     folder: Path, spec: ReleaseSpec, resources: tuple[Resource, ...], used: nw.LazyFrame[Any], session: Session
 ) -> Iterator[Finding]:
-    yield from _files(folder, resources)
-    for resource in resources:
-        yield from _columns(folder, resource)
-        yield from _identifiers(folder, resource, session)
+    yield from file_findings(folder, resources, session)
     broken = [path for resource in resources for path in resource.paths if not (folder / path).is_file()]
     if broken:
         return
@@ -79,6 +76,14 @@ def _findings(
         yield from _recount(step, path, marked, sql, spec)
         rows = sql.carried(marked, step)
     yield from _suppression(folder, rows, sql, spec)
+
+
+def file_findings(folder: Path, resources: tuple[Resource, ...], session: Session) -> Iterator[Finding]:
+    """What holds for the files of any release: none beside the declared, their columns, their order, no identifiers."""
+    yield from _files(folder, resources)
+    for resource in resources:
+        yield from _columns(folder, resource)
+        yield from _identifiers(folder, resource, session)
 
 
 def _files(folder: Path, resources: tuple[Resource, ...]) -> Iterator[Finding]:
@@ -199,7 +204,8 @@ def _is_sorted(table: pa.Table, before: tuple[Any, ...] | None) -> bool:
             filled = codes.indices.fill_null(-1).to_numpy(zero_copy_only=False)
             numbers = np.where(filled < 0, len(order), order[filled] if len(order) else filled)
         else:
-            numbers = values.fill_null(2**62).to_numpy(zero_copy_only=False)
+            last = np.inf if pa.types.is_floating(values.type) else 2**62
+            numbers = values.fill_null(last).to_numpy(zero_copy_only=False)
         if np.any(undecided & (numbers[1:] < numbers[:-1])):
             return False
         undecided &= numbers[1:] == numbers[:-1]

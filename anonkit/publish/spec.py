@@ -36,6 +36,10 @@ class ReleaseSpec:
     noise: CellKeyNoise | None
     """How published counts are perturbed; None: exact."""
     operators: tuple[str, ...]
+    legal_basis: str | None = None
+    """The further legal basis of a use that a policy does not permit; told first (ruling 33)."""
+    pooling: str | None = None
+    """How persons of several operators are counted, in one sentence (ruling 2)."""
     created: str
     version: str
 
@@ -64,7 +68,8 @@ class ReleaseSpec:
         """The guarantee in one sentence, first in the README and in the report."""
         k, drivers = self.protection.k, self.protection.k_driver
         beside = f" and at least {drivers} different drivers" if drivers is not None else ""
-        text = (
+        text = f"Further legal basis: {self.legal_basis.rstrip('.')}. " if self.legal_basis else ""
+        text += (
             f"k-anonymity, no differential privacy: every published class holds trips of at least {k} different "
             f"{self.counted}{beside}, and none of them has more than {float(self.protection.dominance):.0%} of its rows."
         )
@@ -72,6 +77,8 @@ class ReleaseSpec:
             text += f" Numbers of trips are perturbed by up to {self.noise.largest} (variance {self.noise.variance:g})."
         else:
             text += " Numbers of trips are exact."
+        if self.pooling is not None:
+            text += f" {self.pooling}"
         if self.unit is PrivacyUnit.TRIP:
             text += " The source knows no persons: k counts trips, and one person may have made several of them."
         if self.unit is PrivacyUnit.DRIVER:

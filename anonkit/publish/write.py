@@ -6,7 +6,8 @@ description does not name. Zones and bins are public: they are made from the are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from anonkit.bundle import README, Field, Resource, describe_package, write_chec
 from anonkit.engine import Session, replace_file
 from anonkit.geo import TimeBins
 from anonkit.geo.bins import DAY_S
+from anonkit.geo.zones import Tessellation
 from anonkit.kanon import Decision, Decisions, Product, class_statistics, suppression_bands
 from anonkit.publish.spec import ReleaseSpec
 
@@ -45,7 +47,7 @@ def write_bundle(
     resources = []
     for product in spec.products:
         resource = product_resource(product, spec)
-        _write(folder, resource, _rows_of(product, decisions, spec, session), session, progress)
+        write_table(folder, resource, _rows_of(product, decisions, spec, session), session, progress)
         resources.append(resource)
     bands = suppression_bands(
         decisions,
@@ -57,11 +59,11 @@ def write_bundle(
     )
     for resource, frame in (
         (SUPPRESSION, bands),
-        (BINS, session.from_arrow(pa.Table.from_pylist(list(bin_rows(spec)), schema=BIN_SCHEMA))),
+        (BINS, bins_table((step.at.bins for step in spec.steps), spec.first, spec.last, session)),
     ):
-        _write(folder, resource, frame, session, progress)
+        write_table(folder, resource, frame, session, progress)
         resources.append(resource)
-    resources += _write_zones(folder, spec, progress)
+    resources += write_zones(folder, spec.grid, _levels(spec), progress)
     (folder / README).write_text(readme(spec, tuple(resources)), encoding="utf-8")
     progress.moment("write:readme")
     describe_package(
@@ -161,22 +163,31 @@ BIN_SCHEMA = pa.schema(
 )
 
 
-def bin_rows(spec: ReleaseSpec) -> Iterator[dict[str, Any]]:
-    """The dictionary of time bins: all bins of the period for each width that a product uses."""
-    for width in dict.fromkeys(step.at.bins.width for step in spec.steps):
-        bins = TimeBins(width, zone=spec.base.zone)
-        changed = _clock_changes(bins, spec)
-        for number in bins.span(spec.first, spec.last):
-            yield {"width": width, "bin": number, "begins": bins.label(number), "clock_change": changed.get(number)}
+def bin_rows(widths: Iterable[TimeBins], first: date, last: date) -> Iterator[dict[str, Any]]:
+    """The dictionary of time bins: all bins of a period of local dates, for each width that a product uses."""
+    for bins in dict.fromkeys(widths):
+        changed = _clock_changes(bins, first, last)
+        for number in bins.span(first, last):
+            yield {
+                "width": bins.width,
+                "bin": number,
+                "begins": bins.label(number),
+                "clock_change": changed.get(number),
+            }
 
 
-def _clock_changes(bins: TimeBins, spec: ReleaseSpec) -> dict[int, str]:
+def bins_table(widths: Iterable[TimeBins], first: date, last: date, session: Session) -> nw.LazyFrame[Any]:
+    """`bin_rows` as a frame, for the resource ``BINS``."""
+    return session.from_arrow(pa.Table.from_pylist(list(bin_rows(widths, first, last)), schema=BIN_SCHEMA))
+
+
+def _clock_changes(bins: TimeBins, first: date, last: date) -> dict[int, str]:
     if bins.pool != "none":
         return {}
-    epoch = spec.first.toordinal() - 719_163
-    first, last = (epoch - 1) * DAY_S, (epoch + bins.days(spec.first, spec.last) + 1) * DAY_S
+    epoch = first.toordinal() - 719_163
+    begin, end = (epoch - 1) * DAY_S, (epoch + bins.days(first, last) + 1) * DAY_S
     changed: dict[int, str] = {}
-    for change in bins.clock.changes(first, last):
+    for change in bins.clock.changes(begin, end):
         before = bins.clock.offset(change.start_s - 1)
         low, high = sorted((change.start_s + before, change.start_s + change.offset_s))
         word = "skipped" if change.offset_s > before else "repeated"
@@ -216,7 +227,9 @@ def _told_of(decision: Decision, decisions: Decisions, spec: ReleaseSpec, sessio
     return told.rename(dict(zip(step.keys, product.keys, strict=True)))
 
 
-def _write(folder: Path, resource: Resource, frame: nw.LazyFrame[Any], session: Session, progress: Progress) -> None:
+def write_table(
+    folder: Path, resource: Resource, frame: nw.LazyFrame[Any], session: Session, progress: Progress
+) -> None:
     """Write a table sorted by all its columns, Parquet first, the CSV from the Parquet."""
     names = tuple(column.name for column in resource.fields)
     csv, parquet = (folder / path for path in resource.paths)
@@ -226,15 +239,19 @@ def _write(folder: Path, resource: Resource, frame: nw.LazyFrame[Any], session: 
     progress.moment(f"write:{csv.name}")
 
 
-def _write_zones(folder: Path, spec: ReleaseSpec, progress: Progress) -> list[Resource]:
-    levels = sorted({step.at.level for step in spec.steps} | {spec.suppression_level})
+def _levels(spec: ReleaseSpec) -> tuple[int, ...]:
+    return tuple(sorted({step.at.level for step in spec.steps} | {spec.suppression_level}))
+
+
+def write_zones(folder: Path, grid: Tessellation, levels: tuple[int, ...], progress: Progress) -> list[Resource]:
+    """Write all public cells of these levels as GeoParquet."""
     (folder / "zones").mkdir()
     resources = []
     for level in levels:
-        frame = spec.grid.dictionary(level)
-        name = spec.grid.level_name(level)
+        frame = grid.dictionary(level)
+        name = grid.level_name(level)
         resource = Resource(
-            name=spec.grid.file_name(level),
+            name=grid.file_name(level),
             folder="zones",
             title=f"Cells of {name}",
             description="All cells of the public area; with polygons as GeoParquet (EPSG:4326)",

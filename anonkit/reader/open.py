@@ -111,7 +111,11 @@ class Release:
 
     @property
     def suppressed(self) -> pd.DataFrame:
-        """Suppressed share by part, area and hour, in bands."""
+        """Suppressed share by part, area and hour, in bands; empty for noisy releases, which suppress nothing."""
+        if "suppression" not in self._tables:
+            import pandas as pd
+
+            return pd.DataFrame(columns=["part", "area", "hour", "suppressed_pct"])
         return self.table("suppression").to_pandas()
 
     @property

@@ -1,6 +1,7 @@
 """A recipe: one YAML file that says everything about a release."""
 
 from anonkit.recipe.load import load_recipe
-from anonkit.recipe.model import Recipe
+from anonkit.recipe.model import AnyRecipe, Recipe
+from anonkit.recipe.noisy import NoisyProduct, NoisyRecipe
 
-__all__ = ["Recipe", "load_recipe"]
+__all__ = ["AnyRecipe", "NoisyProduct", "NoisyRecipe", "Recipe", "load_recipe"]

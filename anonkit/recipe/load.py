@@ -17,18 +17,20 @@ from pydantic import BaseModel, ValidationError
 
 from anonkit.base.errors import AnonkitError, RecipeError
 from anonkit.recipe.model import Recipe
+from anonkit.recipe.noisy import NoisyRecipe
 
 MAX_BYTES = 1_000_000
 DECIDE = "DECIDE"
 """Stands in a drafted recipe where a person must write something; no release is made of it."""
 
 
-def load_recipe(path: Path) -> tuple[Recipe, str]:
+def load_recipe(path: Path) -> tuple[Recipe | NoisyRecipe, str]:
     """A recipe and the SHA-256 of its file.
 
     Raises
     ------
     RecipeError : no file, no YAML, an unknown or missing key, parts that contradict each other.
+    PermissionRefusedError : a policy does not permit the use (ruling 33).
     """
     if not path.is_file():
         raise RecipeError(f"there is no recipe {path.name}", hint="give the path of a YAML file")
@@ -47,12 +49,16 @@ def load_recipe(path: Path) -> tuple[Recipe, str]:
     _all_decided(content.decode("utf-8"), path)
     if not isinstance(data, dict):
         raise RecipeError(f"{path.name} holds no keys", hint="begin with release: a-name")
+    privacy = data.get("privacy")
+    noisy = isinstance(privacy, dict) and privacy.get("guarantee") == "differential_privacy"
+    kind: type[Recipe] | type[NoisyRecipe] = NoisyRecipe if noisy else Recipe
     try:
-        recipe = Recipe.model_validate(_resolved(data, path.parent))
+        recipe = kind.model_validate(_resolved(data, path.parent))
     except ValidationError as error:
-        raise _explained(error, path, node) from None
+        raise _explained(error, path, node, kind) from None
     except AnonkitError as error:
         raise RecipeError(f"{path.name}: {error.message}", hint=error.hint) from error
+    recipe.check_permitted()
     return recipe, hashlib.sha256(content).hexdigest()
 
 
@@ -101,7 +107,14 @@ def _resolved(data: dict[str, Any], folder: Path) -> dict[str, Any]:
         if not isinstance(entry, dict):
             return entry
         entry = {**entry, **({"path": full(entry["path"])} if "path" in entry else {})}
-        return {**entry, **({"places": with_path(entry["places"])} if "places" in entry else {})}
+        policy = entry.get("policy")
+        if isinstance(policy, str) and policy.endswith((".yml", ".yaml")):
+            entry["policy"] = full(policy)
+        entry = {**entry, **{name: with_path(entry[name]) for name in ("places", "accounts") if name in entry}}
+        lookups = entry.get("lookups")
+        if not isinstance(lookups, dict):
+            return entry
+        return {**entry, "lookups": {name: with_path(lookup) for name, lookup in lookups.items()}}
 
     data = dict(data)
     if isinstance(data.get("geo"), dict):
@@ -111,12 +124,14 @@ def _resolved(data: dict[str, Any], folder: Path) -> dict[str, Any]:
         if isinstance(geo.get("zones"), dict) and "path" in geo["zones"]:
             geo["zones"] = {**geo["zones"], "path": full(geo["zones"]["path"])}
         data["geo"] = geo
+    if isinstance(data.get("lists"), dict):
+        data["lists"] = {name: full(path) for name, path in data["lists"].items()}
     if isinstance(data.get("inputs"), list):
         data["inputs"] = [with_path(entry) for entry in data["inputs"]]
     return data
 
 
-def _explained(error: ValidationError, path: Path, node: yaml.Node | None) -> RecipeError:
+def _explained(error: ValidationError, path: Path, node: yaml.Node | None, kind: type[BaseModel]) -> RecipeError:
     details = error.errors(include_url=False)
     first = details[0]
     where = ".".join(str(part) for part in first["loc"])
@@ -124,7 +139,7 @@ def _explained(error: ValidationError, path: Path, node: yaml.Node | None) -> Re
     place = f"{path.name}, line {line}" if line else path.name
     more = f" ({len(details) - 1} more)" if len(details) > 1 else ""
     if first["type"] == "extra_forbidden":
-        known = sorted(_keys(first["loc"][:-1]))
+        known = sorted(_keys(first["loc"][:-1], kind))
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys are {known}"
         return RecipeError(f"{place}: there is no key {where!r}{more}", hint=hint)
@@ -153,9 +168,9 @@ def _line(node: yaml.Node | None, where: tuple[Any, ...]) -> int | None:
     return line
 
 
-def _keys(where: tuple[Any, ...]) -> set[str]:
+def _keys(where: tuple[Any, ...], kind: type[BaseModel]) -> set[str]:
     """Known keys at a place of the recipe."""
-    models: list[Any] = [Recipe]
+    models: list[Any] = [kind]
     for part in where:
         if isinstance(part, int):
             continue

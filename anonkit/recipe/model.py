@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from anonkit.classes import Protection
 from anonkit.geo import Grid, Tessellation, TimeBins, Zones
 from anonkit.kanon import CellKeyNoise, Level, Product, Statistic, check_chain
+from anonkit.prepare import Member, Policy, Pooling, Use, bundled, check_permitted, load_policy, plan_pooling
 from anonkit.schema import PrivacyUnit
 from anonkit.sources import InputSpec
 
@@ -285,8 +287,8 @@ class EngineLimits(Part):
     memory_limit: str | None = None
 
 
-class Recipe(Part):
-    """One release."""
+class AnyRecipe(Part):
+    """What every release says, whatever its guarantee."""
 
     release: str = Field(pattern=NAME)
     """Name of the release: small letters, digits, dots and dashes."""
@@ -296,15 +298,121 @@ class Recipe(Part):
     recipient: Recipient
     licence: str = Field(min_length=2)
     period: Period
-    privacy: Privacy
     geo: Place
     time: Clock
-    products: Products
-    counts: Counts = Counts()
-    suppression: Suppression | None = None
+    use: Use | None = None
+    """What the release is for; every input's policy must permit it (ruling 33)."""
+    legal_basis: str | None = Field(default=None, min_length=10)
+    """A further legal basis for a use that a policy does not permit; the report prints it first."""
+    lists: dict[Literal["erasure", "restriction", "objection", "withdrawn_consent"], Path] = Field(default_factory=dict)
+    """Lists of subjects whose rows are left out before anything is stored."""
+    registry_subjects: bool | None = None
+    """Whether the subject register notes who is in the release; by default where identifiers or accounts are mapped."""
     inputs: tuple[InputSpec, ...] = Field(min_length=1)
     inside: Inside = Inside()
     engine: EngineLimits = EngineLimits()
+
+    @model_validator(mode="after")
+    def _promised(self) -> AnyRecipe:
+        """Policies that exist, a use to hold them against, and people on whom lists can be found."""
+        if any(policy is not None for policy in self.policies) and self.use is None:
+            named = sorted({policy.operator for policy in self.policies if policy is not None})
+            raise ValueError(
+                f"use is missing: the policies of {named} permit some uses only; say one of {get_args(Use)}"
+            )
+        nobody = [entry.operator for entry in self.inputs if "person" not in entry.columns and not entry.others]
+        if self.lists and nobody:
+            raise ValueError(f"lists are given, but the inputs of {nobody} map no person and no others to find them by")
+        operators = dict.fromkeys(entry.operator for entry in self.inputs)
+        if len(operators) > 1 and "operator" in self.released_columns:
+            raise ValueError(
+                "the column 'operator' of several operators is not published: no class of it holds two of them, and a rival "
+                "would read the other's business from it; make one release for each, or leave the column out"
+            )
+        return self
+
+    @cached_property
+    def policies(self) -> tuple[Policy | None, ...]:
+        """The policy of each input: the named one, or the bundled one of its operator; None: none is known."""
+        known = bundled()
+        names = [entry.policy or (entry.operator if entry.operator in known else None) for entry in self.inputs]
+        return tuple(load_policy(name) if name is not None else None for name in names)
+
+    def check_permitted(self) -> None:
+        """Refuse a use that a policy does not permit.
+
+        Raises
+        ------
+        PermissionRefusedError : naming the clause; a ``legal_basis`` is a way out that the report prints first.
+        """
+        for policy in self.policies:
+            if policy is not None and self.use is not None:
+                check_permitted(policy, self.use, recipient=self.recipient.kind, legal_basis=self.legal_basis)
+
+    @cached_property
+    def pooling(self) -> Pooling:
+        """Who is matched between operators, and what a class counts where nobody can be (ruling 2)."""
+        members = [
+            Member(
+                operator=entry.operator,
+                policy=policy,
+                phones="phone" in entry.identifiers
+                or (entry.accounts is not None and entry.accounts.phone is not None),
+            )
+            for entry, policy in zip(self.inputs, self.policies, strict=True)
+        ]
+        drivers = any("driver" in entry.columns for entry in self.inputs) and self.protects_drivers
+        return plan_pooling(members, unit=self.unit.value, drivers=drivers)
+
+    @property
+    def protects_drivers(self) -> bool:
+        """Whether drivers are counted beside persons."""
+        return False
+
+    @property
+    def records_subjects(self) -> bool:
+        """Whether the subject register notes who is in the release."""
+        mapped = any(entry.identifiers or entry.accounts for entry in self.inputs)
+        return mapped if self.registry_subjects is None else self.registry_subjects
+
+    @property
+    def unit(self) -> PrivacyUnit:
+        """Whom the guarantee protects."""
+        raise NotImplementedError
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Measured columns that a product needs."""
+        return ()
+
+    @property
+    def released_columns(self) -> tuple[str, ...]:
+        """Further columns that any product publishes."""
+        return ()
+
+
+class Recipe(AnyRecipe):
+    """One k-anonymous release."""
+
+    privacy: Privacy
+    products: Products
+    counts: Counts = Counts()
+    suppression: Suppression | None = None
+
+    @property
+    def unit(self) -> PrivacyUnit:
+        """What a class counts first."""
+        return self.privacy.unit
+
+    @property
+    def protects_drivers(self) -> bool:
+        """Whether drivers are counted beside persons."""
+        return self.privacy.protection.k_driver is not None
+
+    @cached_property
+    def protection(self) -> Protection:
+        """The thresholds for `classes`, and the groups between which persons cannot be matched (ruling 2)."""
+        return replace(self.privacy.protection, among=self.pooling.column)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
