@@ -7,7 +7,6 @@ import sys
 import typer
 
 from anonkit.base.errors import AnonkitError, ReleaseRefusedError
-from anonkit.cli.dp import app as dp
 from anonkit.cli.explain import explain
 from anonkit.cli.inspect import init, inspect
 from anonkit.cli.ledger import app as ledger
@@ -33,7 +32,6 @@ app.command()(explain)
 app.command()(release)
 app.command()(verify)
 app.command()(simulate)
-app.add_typer(dp, name="dp")
 app.add_typer(ledger, name="ledger")
 app.add_typer(routes, name="routes")
 app.add_typer(subjects, name="subjects")
