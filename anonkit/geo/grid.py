@@ -245,6 +245,10 @@ class Grid:
         frame.insert(2, "lat", lat.round(6))
         return frame
 
+    def report(self) -> dict[str, Any]:
+        """What a reviewer reads of the tessellation; inside."""
+        return {**self.as_dict(), "sha256": self.area_sha256, "cells": len(self.cells())}
+
     def level_dict(self, level: int) -> dict[str, Any]:
         """A level, for the bundle's description."""
         return {"cell_m": self.side_m(level)}

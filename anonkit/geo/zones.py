@@ -319,6 +319,10 @@ class Zones:
         """One line for schema and report."""
         return f"{len(self.codes):,} zones by {self.id}" + (f", in {', '.join(self.parents)}" if self.parents else "")
 
+    def report(self) -> dict[str, Any]:
+        """What a reviewer reads of the tessellation, overlaps and holes among it; inside."""
+        return {**self.as_dict(), "sha256": self.area_sha256, **self.check().as_dict()}
+
     def level_dict(self, level: int) -> dict[str, Any]:
         """A level, for the bundle's description."""
         return {"level": self.level_name(level)}

@@ -337,3 +337,11 @@ def test_ids_may_be_given_as_a_span(town: Any) -> None:
     assert ZoneFile(ids="3-5").ids == ("3", "4", "5")  # type: ignore[arg-type]
     assert ZoneFile(ids=["1-2", "airport"]).ids == ("1", "2", "airport")  # type: ignore[arg-type]
     assert yaml.safe_load("ids: 1-263") == {"ids": "1-263"}
+
+
+def test_overlaps_and_holes_are_reported_for_the_reviewer(save: Callable[..., Zones]) -> None:
+    frame = tracts()
+    report = save(frame[frame["tract"] != "t0505"]).report()
+    assert (report["kind"], report["zones"], report["holes"], report["overlaps"]) == ("zones", 143, 1, 0)
+    assert len(report["sha256"]) == 64
+    assert Zones(ids=("a", "b")).report()["zones"] == 2
