@@ -67,7 +67,7 @@ class PromiseKeeper:
         recipe = self._recipe
         policy, spec = recipe.policies[number], recipe.inputs[number]
         rules = rules_of(self.people, policy, self._clocks, [str(name) for name in recipe.lists])
-        permitted = policy.uses.get(recipe.use) if policy is not None and recipe.use is not None else None  # type: ignore[call-overload]
+        permitted = policy.uses.get(recipe.use) if policy is not None and recipe.use is not None else None
         skipped = list(self.people.not_evaluated) if self.people is not None else []
         if policy is not None and self.people is None:
             skipped.append("consents, age and deleted accounts: no accounts are mapped")

@@ -182,6 +182,7 @@ def _make(
         "anonkit": __version__,
         "recipe_sha256": digest,
         "area_sha256": recipe.geo.grid.area_sha256,
+        "tessellation": recipe.geo.grid.report(),
         "purpose": recipe.purpose,
         "recipient": recipe.recipient.model_dump(),
         "use": recipe.use,

@@ -1,6 +1,36 @@
-"""Identifiers out, tokens in: what happens to a table before anything of it is stored."""
+"""Promises kept, identifiers out, tokens in: what happens to a table before anything of it is stored."""
 
 from anonkit.prepare.account import account_for, keep_used, mark_duplicates, rejected_lines
-from anonkit.prepare.tokens import tokenise
+from anonkit.prepare.people import People, gather_people, read_listed
+from anonkit.prepare.policy import Policy, Use, bundled, check_permitted, load_policy
+from anonkit.prepare.pooling import GROUP, Member, Pooling, plan_pooling
+from anonkit.prepare.promises import apply_promises, count_promises, rules_of
+from anonkit.prepare.retention import Clock, clocks, longest
+from anonkit.prepare.tokens import person_message, tokenise
 
-__all__ = ["account_for", "keep_used", "mark_duplicates", "rejected_lines", "tokenise"]
+__all__ = [
+    "GROUP",
+    "Clock",
+    "Member",
+    "People",
+    "Policy",
+    "Pooling",
+    "Use",
+    "account_for",
+    "apply_promises",
+    "bundled",
+    "check_permitted",
+    "clocks",
+    "count_promises",
+    "gather_people",
+    "keep_used",
+    "load_policy",
+    "longest",
+    "mark_duplicates",
+    "person_message",
+    "plan_pooling",
+    "read_listed",
+    "rejected_lines",
+    "rules_of",
+    "tokenise",
+]

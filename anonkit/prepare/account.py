@@ -15,7 +15,7 @@ import pyarrow as pa
 from anonkit.engine import Session
 from anonkit.schema import Accounting, Reason
 
-INTERNAL = ("_line", "_lines", "_reason", "_rule")
+INTERNAL = ("_line", "_lines", "_reason", "_rule", "_note")
 
 
 def mark_duplicates(frame: nw.LazyFrame[Any], session: Session) -> nw.LazyFrame[Any]:

@@ -3,7 +3,7 @@
 A token is the keyed hash (HMAC-SHA256, 60 bits of it) of an operator's own id, under a key that lives in memory for one
 run and is written nowhere: without it a token can be neither reversed nor compared with another run's. Ids of two
 operators never meet by accident, since the operator's name is part of the message; that the same person at two
-operators is one person is the business of pooling.
+operators is one person is the business of `prepare.pooling`.
 
 Does not protect against linkage by behaviour: rows of one token are still rows of one person. Tokens stay inside.
 """
@@ -17,8 +17,19 @@ from anonkit.schema import Column, Role, Table
 
 TOKENS = ("trip", "person", "driver")
 SEPARATOR = "\x1f"
+POOL, IDENTIFYING = "_pool", "_id_"
+"""Internal columns that end here: a person's pseudonym in the pool, and identifiers of people."""
 RECORD_DIGITS = 10
 """Hexadecimal digits of a record key: 40 bits."""
+
+
+def person_message(source: str, *, pooled: bool) -> str:
+    """SQL of the text that a person's token hashes: his pseudonym in the pool, or his id under the operator's name.
+
+    A pseudonym begins where no operator's name can, so the two never meet.
+    """
+    own = f"'{source.replace(chr(39), 2 * chr(39))}{SEPARATOR}' || person::VARCHAR"
+    return f"CASE WHEN {POOL} IS NOT NULL THEN '{SEPARATOR}pool{SEPARATOR}' || {POOL} ELSE {own} END" if pooled else own
 
 
 def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_distinct: bool = False) -> Table:
@@ -27,7 +38,8 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_di
     Parameters
     ----------
     table : trips as a source gives them, ids as the operator wrote them.
-    key : 32 random bytes that live for the run only (``base.entropy.fresh_key``).
+    key : 32 random bytes that live for the run only (``base.entropy.fresh_key``). A column ``_pool`` (from
+        `apply_promises`) stands for the person's id where it is not null, and makes him one person for all operators.
     record_key : 32 bytes that outlive the run and stay inside; adds ``record``, 40 bits by which counts are perturbed the
         same way in every release (``kanon.perturb``), and orders trips, so that thinning keeps the same ones.
     by_distinct : hash each distinct id once and join it back; pays where a second scan of the ids is cheap (Parquet).
@@ -49,7 +61,7 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_di
     session, names = table.session, table.frame.collect_schema().names()
     by_name = {column.name: column for column in table.schema}
     prefix = SEPARATOR.join((table.schema.source or "", ""))
-    unit = table.schema.unit_column
+    unit, pooled = table.schema.unit_column, POOL in names
     hashes: dict[str, dict[str, str]] = {}
     for name in (name for name in TOKENS if name in names):
         text = f"{identifier(name)}::VARCHAR"
@@ -58,10 +70,16 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_di
             make = session.token_sql if unit == "trip" else session.order_sql
             hashes[name] = {name: make(text, key=record_key or key, prefix=f"{name}{SEPARATOR}{prefix}")}
         else:
-            hashes[name] = {name: session.token_sql(text, key=key, prefix=f"{name}{SEPARATOR}{prefix}")}
-        if name == unit and record_key is not None:
+            before = prefix
+            if name == "person" and pooled:
+                text, before = person_message(table.schema.source or "", pooled=True), ""
+            hashes[name] = {name: session.token_sql(text, key=key, prefix=f"{name}{SEPARATOR}{before}")}
+            if name == unit and record_key is not None:
+                hashes[name]["record"] = session.token_sql(text, key=record_key, prefix=before, digits=RECORD_DIGITS)
+        if name == "trip" and name == unit and record_key is not None:
             hashes[name]["record"] = session.token_sql(text, key=record_key, prefix=prefix, digits=RECORD_DIGITS)
-    joined = tuple(name for name in hashes if name != "trip") if by_distinct else ()
+    joined = tuple(name for name in hashes if name not in (("trip", "person") if pooled else ("trip",)))
+    joined = joined if by_distinct else ()
     picks, columns = [], []
     for name in names:
         column = by_name.get(name)
@@ -69,6 +87,8 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_di
             for made, expression in hashes[name].items():
                 picks.append(f"t_{name}.{made}" if name in joined else f"{expression} AS {made}")
                 columns.append(by_name.get(made, Column(name=made, role=Role.PSEUDONYM)))
+        elif name == POOL or name.startswith(IDENTIFYING):
+            continue
         elif column is None:
             picks.append(f"f.{identifier(name)}")
         elif column.role not in (Role.DIRECT, Role.PSEUDONYM):

@@ -2,10 +2,12 @@
 
 from anonkit.sources.files import OpenInput
 from anonkit.sources.generic import read_generic
-from anonkit.sources.spec import Checks, ExtraColumn, InputSpec, Places, Polyline, Times
+from anonkit.sources.people import others_of_rows, people_of_rows, read_accounts
+from anonkit.sources.spec import AccountFile, Checks, ExtraColumn, InputSpec, Places, Polyline, Times
 from anonkit.sources.visits import visits_as_trips
 
 __all__ = [
+    "AccountFile",
     "Checks",
     "ExtraColumn",
     "InputSpec",
@@ -13,6 +15,9 @@ __all__ = [
     "Places",
     "Polyline",
     "Times",
+    "others_of_rows",
+    "people_of_rows",
+    "read_accounts",
     "read_generic",
     "visits_as_trips",
 ]

@@ -13,9 +13,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from anonkit.sources.accounts import ACCOUNTS
 from anonkit.sources.tides import DIRECT, PLACES, TAP_ON, TOP_UP, VISIT
 
-COMMON = {"operator": "bakikart", "places": PLACES}
+COMMON: Mapping[str, Any] = {
+    "operator": "bakikart",
+    "places": PLACES,
+    "identifiers": {"phone": "mobile_number", "card_number": "token_id"},
+    "accounts": {**ACCOUNTS, "id": "phone"},
+}
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "bakikart": {

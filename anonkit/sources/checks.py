@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from anonkit.engine import identifier
 from anonkit.schema import Reason
+from anonkit.sources.rules import short_sql
 from anonkit.sources.spec import IDS, InputSpec, point_names
 
 Box = tuple[float, float, float, float]
@@ -48,7 +49,9 @@ def canonical_sql(spec: InputSpec, *, as_of_s: int, box: Box | None) -> str:
     _numbers(cases, spec)
     operator, c = spec.operator.replace("'", "''"), spec.columns
     mode = "mode" if "mode" in c else ("'" + spec.mode.replace("'", "''") + "'" if spec.mode else "NULL::VARCHAR")
-    ids = IDS if spec.kind == "trips" else ("visit", "person", "place")
+    ids = {"trips": IDS, "visits": ("visit", "person", "place"), "taps": ("visit", "person", "card", "place")}[
+        spec.kind
+    ]
     here = {*c, *(["place"] if spec.place is not None else [])}
     picks = [
         *(name if name in here else f"NULL::VARCHAR AS {name}" for name in ids),
@@ -59,7 +62,9 @@ def canonical_sql(spec: InputSpec, *, as_of_s: int, box: Box | None) -> str:
         *((name if name in c else f"NULL::DOUBLE AS {name}") for name in _measures(spec)),
         "CAST(end_s - start_s AS DOUBLE) AS duration_s",
         *(identifier(name) for name in spec.also),
-        *("_line", "_lines", f"{cases.sql()} AS _reason"),
+        *spec.identifying,
+        *("_line", "_lines", f"CASE WHEN _dropped IS NULL THEN {cases.sql()} END AS _reason"),
+        f"CASE WHEN _dropped IS NOT NULL OR _reason IS NOT NULL THEN _dropped ELSE {short_sql(spec.rules)} END AS _rule",
     ]
     return ", ".join(picks)
 
@@ -77,7 +82,7 @@ def _measures(spec: InputSpec) -> tuple[str, ...]:
 
 
 def _keys(cases: Cases, spec: InputSpec) -> None:
-    for name in ("trip", "visit", "person", "driver"):
+    for name in ("trip", "visit", "person", "driver", "card"):
         if name in spec.columns:
             cases.add(f"{name} IS NOT NULL AND regexp_matches({name}, '{EXCEL_NUMBER}')", Reason.DESTROYED_ID)
     for name in spec.checks.require:

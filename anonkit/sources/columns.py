@@ -7,12 +7,13 @@ seconds become instants of the zone. Nothing is judged here (`sources.checks` do
 from __future__ import annotations
 
 from anonkit.engine import identifier
+from anonkit.sources.rules import dropped_sql
 from anonkit.sources.spec import IDS, InputSpec, point_names
 from anonkit.sources.times import instant_sql, time_sql
 
 NUMBER = r"(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
 KINDS = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE"}
-TEXTS = (*IDS, "visit", "mode")
+TEXTS = (*IDS, "visit", "card", "mode")
 NUMBERS = ("duration_s", "distance_m", "energy_kwh", "amount")
 
 
@@ -52,7 +53,12 @@ def _number(spec: InputSpec, name: str, kinds: dict[str, str]) -> str:
 
 def as_written(spec: InputSpec, kinds: dict[str, str]) -> str:
     """Columns as written, times as local seconds and offset, numbers as doubles with a flag for empty ones."""
-    picks = ["_line", "_lines", "_fault"]
+
+    def as_text(name: str) -> str:
+        return f"nullif(trim({source_sql(spec, name, kinds)}::VARCHAR), '')"
+
+    dropped = dropped_sql(spec.rules, as_text, person=spec.columns.get("person"))
+    picks = ["_line", "_lines", "_fault", f"{dropped} AS _dropped"]
     points = point_names(spec.kind)
     for canonical in (*TEXTS, *(place for _, _, place in points)):
         if canonical in spec.columns:
@@ -73,8 +79,10 @@ def as_written(spec: InputSpec, kinds: dict[str, str]) -> str:
     for canonical in (*NUMBERS, *(name for lon, lat, _ in points for name in (lon, lat))):
         if canonical in spec.columns:
             name = spec.columns[canonical]
-            picks.append(f"{_number(spec, name, kinds)} AS {canonical}")
+            factor = f" * {spec.scale[canonical]!r}" if canonical in spec.scale else ""
+            picks.append(f"{_number(spec, name, kinds)}{factor} AS {canonical}")
             picks.append(f"{source_sql(spec, name, kinds)} IS NULL AS {canonical}_missing")
+    picks += [f"{as_text(column)} AS {name}" for name, column in spec.identifying.items()]
     if spec.polyline:
         picks += _of_polyline(spec)
     for name, extra in spec.also.items():

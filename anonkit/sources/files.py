@@ -57,6 +57,7 @@ def open_input(spec: InputSpec, session: Session) -> OpenInput:
         delimiter=spec.delimiter,
         records=spec.records,
         owner=f"source {spec.operator!r}",
+        optional=spec.rule_columns,
     )
     known = set(spec.direct)
     return OpenInput(
@@ -71,7 +72,10 @@ def open_input(spec: InputSpec, session: Session) -> OpenInput:
 
 def _wanted(spec: InputSpec) -> list[str]:
     polyline = [spec.polyline.column] if spec.polyline else []
-    return [*spec.columns.values(), *polyline, *(extra.column for extra in spec.also.values())]
+    joined = {name for lookup in spec.lookups.values() for name in lookup.columns}
+    wanted = [*spec.columns.values(), *polyline, *(extra.column for extra in spec.also.values())]
+    wanted += [*spec.identifying.values(), *spec.rule_columns, *(lookup.on for lookup in spec.lookups.values())]
+    return [name for name in wanted if name not in joined]
 
 
 def open_columns(
@@ -81,10 +85,13 @@ def open_columns(
     *,
     encoding: str | None,
     delimiter: str | None,
-    records: str | None,
+    records: str | tuple[str, ...] | None,
     owner: str,
+    optional: tuple[str, ...] = (),
 ) -> OpenInput:
     """Open any file of a table with the columns ``wanted``; ``owner`` says in errors whose it is.
+
+    What is ``optional`` may be absent from JSON, where an empty value mostly is no value at all; not from other files.
 
     Raises
     ------
@@ -103,7 +110,7 @@ def open_columns(
         )
     else:
         if suffix in JSON_SUFFIXES:
-            stream = JsonFile.open(path, records=records, encoding=encoding)
+            stream = _open_json(path, records, encoding)
             names = stream.names
         elif suffix in CSV_SUFFIXES:
             stream = CsvFile.open(path, encoding=encoding, delimiter=delimiter)
@@ -113,7 +120,8 @@ def open_columns(
                 f"{path.name}: files ending in {suffix!r} are not read",
                 hint="give .csv, .json, .jsonl (each also .gz) or .parquet",
             )
-        _require(path, _with_inner(names, wanted) if isinstance(stream, JsonFile) else names, wanted, owner)
+        there = (*_with_inner(names, wanted), *optional) if isinstance(stream, JsonFile) else names
+        _require(path, there, wanted, owner)
         stream.columns = wanted
         frame = session.scan_stream(stream)
         kinds = dict.fromkeys(wanted, "VARCHAR")
@@ -125,6 +133,20 @@ def open_columns(
         stream=stream,
         path=path,
     )
+
+
+def _open_json(path: Path, records: str | tuple[str, ...] | None, encoding: str | None) -> JsonFile:
+    """Open by the first of several paths that leads to a list; the first one's error if none does."""
+    if not isinstance(records, tuple):
+        return JsonFile.open(path, records=records, encoding=encoding)
+    first: SourceError | None = None
+    for way in records:
+        try:
+            return JsonFile.open(path, records=way, encoding=encoding)
+        except SourceError as error:
+            first = first or error
+    assert first is not None
+    raise first
 
 
 def _with_inner(names: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:

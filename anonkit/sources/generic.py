@@ -19,6 +19,7 @@ from anonkit.sources.checks import Box, canonical_sql, position_names
 from anonkit.sources.columns import as_written, instants
 from anonkit.sources.files import OpenInput, open_input
 from anonkit.sources.ids import refuse_identifying
+from anonkit.sources.lookups import with_lookups
 from anonkit.sources.places import places_of
 from anonkit.sources.spec import InputSpec, point_names
 
@@ -31,7 +32,7 @@ def read_generic(
     box: Box | None = None,
     zones: Mapping[str, int] | None = None,
 ) -> tuple[Table, OpenInput]:
-    """A lazy table of canonical trips or visits with ``_line``, ``_lines``, ``_reason``, and the open file.
+    """A lazy table of canonical trips, visits or taps with ``_line, _lines, _reason, _rule``, and the open file.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def read_generic(
     -------
     Reads mapped columns only. Stores nothing.
     """
-    opened = open_input(spec, session)
+    opened = with_lookups(open_input(spec, session), spec.lookups, session=session)
     refuse_identifying(spec, opened, session=session)
     places = places_of(spec, session=session, zones=zones, box=box)
     third = canonical_sql(spec, as_of_s=as_of_s, box=box)
@@ -72,7 +73,9 @@ def read_generic(
             )
     frame = session.frame(f"SELECT {third} FROM ({query})", **tables)
     schema = _schema(spec)
-    return Table(frame.select(*schema.names, "_line", "_lines", "_reason"), schema, session), opened
+    return Table(
+        frame.select(*schema.names, *spec.identifying, "_line", "_lines", "_reason", "_rule"), schema, session
+    ), opened
 
 
 def _cell(place: str) -> str:
@@ -81,6 +84,8 @@ def _cell(place: str) -> str:
 
 def _schema(spec: InputSpec) -> Schema:
     canonical = TRIP_COLUMNS if spec.kind == "trips" else VISIT_COLUMNS
+    if spec.kind == "taps":
+        canonical = (*canonical, Column(name="card", role=Role.PSEUDONYM))
     placed = {name for lon, lat, _ in point_names(spec.kind) for name in (lon, lat)}
     columns = tuple(column for column in canonical if column.name not in placed)
     known = {column.name: column for column in canonical}

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from anonkit.sources.accounts import ACCOUNTS
+
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "kontaktplus_csv": {
         "operator": "kontaktplus",
@@ -29,6 +31,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "distance_m": "distance_m",
             "amount": "price_azn",
         },
+        "identifiers": {"phone": "phone", "email": "email", "card_number": "card_number"},
+        "accounts": ACCOUNTS,
         "direct": ("full_name", "email", "phone", "card_number", "device_id", "ip", "comment"),
     },
 }

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from anonkit.sources.accounts import ACCOUNTS
+
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "mds": {
         "kind": "trips",
@@ -34,6 +36,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         },
         "scale": {"amount": 0.01},
         "lookups": {"riders": {"id": "trip_id", "on": "trip_id", "columns": {"user_id": "user_id"}}},
+        "accounts": ACCOUNTS,
         "direct": ("provider_id", "journey_id"),
         "time": {"format": "epoch_ms"},
         "rules": (

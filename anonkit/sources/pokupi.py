@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from anonkit.sources.accounts import ACCOUNTS
+
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "pokupi": {
         "operator": "pokupi",
@@ -32,6 +34,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "amount": "price_eur",
         },
         "scale": {"distance_m": 1000},
+        "identifiers": {"phone": "phone", "email": "email", "card_number": "card_number"},
+        "others": {"phone": ("driver_phone",)},
+        "accounts": ACCOUNTS,
         "direct": (
             *("passenger_name", "phone", "email", "device_id", "card_number", "departure_address", "arrival_address"),
             *("route", "driver_name", "driver_phone", "vehicle_plate", "dispute", "feedback"),

@@ -15,8 +15,10 @@ from typing import Any
 from anonkit.sources import bakikart, charge_az, kontaktplus, mds, ocpi, pokupi, tides, uklon
 
 FORMATS = (kontaktplus, mds, bakikart, tides, uklon, charge_az, ocpi, pokupi)
-MERGED = ("columns", "also", "lookups", "places", "scale", "time", "checks")
+MERGED = ("columns", "also", "identifiers", "others", "lookups", "places", "accounts", "scale", "time", "checks")
 """Keys whose parts are overridden one by one."""
+OFFERED = ("accounts",)
+"""Keys that hold only where the recipe names their file; a preset knows its columns."""
 
 
 def preset_names() -> tuple[str, ...]:
@@ -51,6 +53,9 @@ def with_preset(said: Mapping[str, Any]) -> dict[str, Any]:
 def merged(preset: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     """A preset under what was said."""
     result: dict[str, Any] = {**preset, **said}
+    for name in OFFERED:
+        if said.get(name) is None:
+            result.pop(name, None)
     for name in MERGED:
         if name in preset and isinstance(said.get(name), Mapping):
             result[name] = _merged(preset[name], said[name])

@@ -6,12 +6,14 @@ Every column of the export is either mapped, named as a direct identifier, or dr
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from anonkit.schema import PrivacyUnit
 from anonkit.schema.localtime import Ambiguous, LocalTime
+from anonkit.sources.presets import with_preset
+from anonkit.sources.rules import Rule
 
 
 class Spec(BaseModel):
@@ -81,7 +83,7 @@ class Places(Spec):
     lat: str | None = None
     zone: str | None = None
     """Its column of the zones' ids, as ``geo.zones`` writes them."""
-    records: str | None = None
+    records: str | tuple[str, ...] | None = None
     """Of a JSON file: the path to its list."""
     encoding: str | None = None
     delimiter: str | None = None
@@ -93,8 +95,49 @@ class Places(Spec):
         return self
 
 
+class Lookup(Spec):
+    """A second file that adds columns to the input's (`sources.lookups`)."""
+
+    path: Path
+    id: str
+    """Its column of ids."""
+    on: str
+    """The input's column of the same ids."""
+    columns: dict[str, str] = Field(min_length=1)
+    """New name → its column."""
+    records: str | tuple[str, ...] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+class AccountFile(Spec):
+    """The operator's list of accounts: what clocks, ages, consents and lists of subjects need; read into memory only."""
+
+    path: Path
+    id: str
+    """Its column of account ids, as the input's column of ``person`` writes them."""
+    birth_date: str | None = None
+    deleted_on: str | None = None
+    withdrawn_on: str | None = None
+    """Its column of the date at which consent was withdrawn."""
+    consents: dict[str, str] = Field(default_factory=dict)
+    """Consent → its column: ``location: consent_location``; ``yes``, ``true``, ``1`` are consent, all else is none."""
+    phone: str | None = None
+    email: str | None = None
+    card_number: str | None = None
+    records: str | None = None
+    """Of a JSON file: the path to its list."""
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+Kind = Literal["phone", "email", "account_id", "card_number"]
+OWN, OTHER = "_id_own_", "_id_other_"
+"""Beginnings of the names of internal columns with identifiers: of the row's person, and of further people."""
+IDENTIFIERS: tuple[Kind, ...] = ("phone", "email", "account_id", "card_number")
+"""Kinds of identifiers by which a person may write to an operator."""
 IDS = ("trip", "person", "driver", "vehicle")
-POINTS = {"trips": ("start", "end"), "visits": ("",)}
+POINTS = {"trips": ("start", "end"), "visits": ("",), "taps": ("",)}
 """Of each kind: what stands before ``lon, lat, place`` of its points."""
 CANONICAL = {
     "trips": (
@@ -105,6 +148,7 @@ CANONICAL = {
         *("visit", "person", "mode", "start", "end", "duration_s", "lon", "lat", "place"),
         *("energy_kwh", "amount"),
     ),
+    "taps": ("visit", "person", "card", "mode", "start", "lon", "lat", "place"),
 }
 """Canonical names that each kind of table may map."""
 RESERVED = frozenset({"operator", "bin", "trips", "cell", "start_cell", "end_cell", "start_bin"})
@@ -127,23 +171,38 @@ class InputSpec(Spec):
     path: Path
     source: str = "generic"
     operator: str
-    kind: Literal["trips", "visits"] = "trips"
-    """``visits``: card taps, top-ups, charging sessions; one place each, they give volumes."""
+    kind: Literal["trips", "visits", "taps"] = "trips"
+    """``visits``: top-ups, charging sessions; one place each, they give volumes. ``taps``: boardings, which become trips
+    by chaining (`sources.chaining`)."""
     mode: str | None = None
     """The mode of all rows, where no column says it."""
     place: str | None = None
     """Of visits: the place of all rows, where no column says it."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Canonical name → the operator's name; in JSON a path such as ``start.location.lat``."""
+    scale: dict[Literal["distance_m", "amount", "energy_kwh", "duration_s"], float] = Field(default_factory=dict)
+    """What a number is multiplied by: ``distance_m: 1000`` where the operator writes kilometres."""
+    lookups: dict[str, Lookup] = Field(default_factory=dict)
+    """Second files that add columns, such as the operator's own join of trip and account."""
+    rules: tuple[Rule, ...] = ()
+    """Rows that are dropped, by name; those of a ``source`` always hold, the recipe's come after them."""
     also: dict[str, ExtraColumn] = Field(default_factory=dict)
     """Further columns under the name that a product releases them by."""
     direct: tuple[str, ...] = ()
     """Direct identifiers that this export is known to hold; never read."""
+    policy: str | None = None
+    """The operator's promises: name of a bundled policy or path of a file; the bundled one of that operator by default."""
+    accounts: AccountFile | None = None
+    identifiers: dict[Kind, str] = Field(default_factory=dict)
+    """Columns of the rows that hold the person's identifiers: ``phone: rider_phone``; read into memory only, for lists of
+    subjects and for matching between operators."""
+    others: dict[Kind, tuple[str, ...]] = Field(default_factory=dict)
+    """Columns with identifiers of further people in a row (third persons, drivers); a row falls when one of them is listed."""
     polyline: Polyline | None = None
     places: Places | None = None
     """Where the stations of ``start_place, end_place`` or ``place`` lie; without it they are zones' ids."""
-    records: str | None = None
-    """Of a JSON document: the path to its list of records, such as ``data.trips``."""
+    records: str | tuple[str, ...] | None = None
+    """Of a JSON document: the path to its list of records, such as ``data.trips``; of several, the first that is there."""
     time: Times = Times()
     checks: Checks = Checks()
     privacy_unit: PrivacyUnit = PrivacyUnit.PERSON
@@ -152,6 +211,32 @@ class InputSpec(Spec):
     nulls: tuple[str, ...] = ()
     """Texts that mean nothing, beside the empty one, such as ``NA``."""
     decimal: Literal[".", ","] = "."
+
+    @property
+    def identifying(self) -> dict[str, str]:
+        """Internal column → the operator's column of an identifier; they end in `prepare`, before anything is stored."""
+        own = {f"{OWN}{kind}": column for kind, column in self.identifiers.items()}
+        return own | {f"{OTHER}{number}": column for number, (_, column) in enumerate(self.other_columns)}
+
+    @property
+    def other_columns(self) -> tuple[tuple[Kind, str], ...]:
+        """Kind and column of the identifiers of further people."""
+        return tuple((kind, column) for kind, columns in self.others.items() for column in columns)
+
+    @property
+    def gives(self) -> Literal["trips", "visits"]:
+        """What comes of the rows: taps become trips."""
+        return "visits" if self.kind == "visits" else "trips"
+
+    @property
+    def rule_columns(self) -> tuple[str, ...]:
+        """The operator's columns that rules read, each once."""
+        return tuple(dict.fromkeys(name for rule in self.rules for name in rule.columns))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, said: Any) -> Any:
+        return with_preset(said) if isinstance(said, dict) else said
 
     @property
     def by_place(self) -> bool:
@@ -180,7 +265,10 @@ class InputSpec(Spec):
         taken = set(self.also) & {*canonical, *CANONICAL["trips"], *RESERVED}
         if taken:
             raise ValueError(f"also uses the names {sorted(taken)}, which are canonical; choose others")
-        both = set(self.direct) & ({extra.column for extra in self.also.values()})
+        if (self.accounts or self.identifiers) and "person" not in self.columns:
+            raise ValueError("accounts and identifiers are a person's, but columns maps no 'person'")
+        released = {extra.column for extra in self.also.values()}
+        both = {*self.direct, *self.identifying.values()} & released
         if both:
             raise ValueError(f"{sorted(both)} are direct identifiers and cannot be released")
         return self
@@ -190,7 +278,7 @@ class InputSpec(Spec):
         points = point_names(self.kind)
         coordinates = [name for lon, lat, _ in points for name in (lon, lat)]
         stations = [place for _, _, place in points]
-        if self.place is not None and (self.kind != "visits" or "place" in self.columns):
+        if self.place is not None and (self.kind == "trips" or "place" in self.columns):
             raise ValueError("place: is for visits without a column 'place'")
         ways = [self.polyline is not None, any(name in self.columns for name in coordinates), self.by_place]
         if sum(ways) > 1:
@@ -203,8 +291,10 @@ class InputSpec(Spec):
             raise ValueError(f"columns lacks {missing} (or name a polyline, or columns of places)")
         if self.places is not None and not self.by_place:
             raise ValueError(f"places are given, but columns maps no {stations}")
-        if self.polyline and self.kind == "visits":
-            raise ValueError("a polyline is a trip's; visits have one place")
+        if self.polyline and self.kind != "trips":
+            raise ValueError(f"a polyline is a trip's; {self.kind} have one place")
+        if self.kind == "taps" and "card" not in self.columns:
+            raise ValueError("columns lacks 'card', by which taps are chained into trips")
 
     def _counted(self) -> None:
         """Somebody to count."""

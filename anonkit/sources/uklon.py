@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from anonkit.sources.accounts import ACCOUNTS
+
 CANCELLED = ("cancelled_by_rider", "cancelled_by_driver")
 ZONE = "Asia/Baku"
 
@@ -35,6 +37,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "distance_m": "distance_m",
             "amount": "price_azn",
         },
+        "identifiers": {"phone": "rider_phone", "email": "rider_email"},
+        "others": {"phone": ("third_phone",)},
+        "accounts": ACCOUNTS,
         "direct": (
             *("rider_name", "rider_phone", "rider_email", "device_id", "ip"),
             *("third_name", "third_phone", "third_address", "pickup_address", "dropoff_address", "stops", "comment"),

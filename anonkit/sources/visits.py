@@ -1,6 +1,6 @@
 """Visits as rows that the products can count: one place, at the time of its start.
 
-A card tap, a top-up or a charging session is a trip without an end for this purpose: it gives volumes of starts. The
+A top-up, a charging session or a tap that is counted as such is a trip without an end for this purpose: it gives volumes of starts. The
 place's own id is dropped here, its cell takes its place; energy and amount are not released.
 """
 
@@ -9,20 +9,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from anonkit.schema import Column, Role, Table
+from anonkit.sources.chaining import chain_taps
 
 NAMES = {"visit": "trip", "lon": "start_lon", "lat": "start_lat", "cell": "start_cell"}
 GONE = ("place", "energy_kwh", "amount")
 
 
 def visits_as_trips(table: Table) -> Table:
-    """Visits under the names that tokens, cells and products know; tables of trips come back unchanged.
+    """Visits under the names that tokens, cells and products know, taps as trips; trips come back unchanged.
 
     Privacy
     -------
     Takes nothing away but ids of places and sums; the rows still hold ids and coordinates.
     """
     if table.schema.kind != "visits":
-        return table
+        return chain_taps(table)
     here = {old: new for old, new in NAMES.items() if old in table.schema}
     frame = table.frame.drop(*[name for name in GONE if name in table.schema]).rename(here)
     columns = tuple(
