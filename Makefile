@@ -18,11 +18,22 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: venv
 	@rm -rf build/demo && mkdir -p build/demo
+	@echo "== September as k-anonymous classes"
 	$(BIN)/anonkit release data/recipes/kontaktplus.yml --out build/demo/kontaktplus-2026-09
 	$(BIN)/anonkit verify build/demo/kontaktplus-2026-09
+	@echo "== October with noise: first what it costs, then the release"
+	$(BIN)/anonkit simulate --operator kontaktplus --trips 60000 --persons 6000 --days 31 --start 2026-10-01 \
+		--seed 20261001 --out build/demo/rides-2026-10.csv
+	$(BIN)/anonkit dp plan data/recipes/kontaktplus_noisy.yml
+	$(BIN)/anonkit release data/recipes/kontaktplus_noisy.yml --out build/demo/kontaktplus-noisy-2026-10
+	@echo "== September with noise as well: refused, one guarantee for one month (exit code 3 is meant)"
+	@sed -e 's#../../build/demo/rides-2026-10.csv#../../data/samples/kontaktplus/rides.csv#' -e 's#../areas#../../data/areas#' \
+		-e 's/2026-10-01/2026-09-01/; s/2026-10-31/2026-09-30/; s/noisy-2026-10/noisy-2026-09/' \
+		data/recipes/kontaktplus_noisy.yml > build/demo/same_month.yml
+	@$(BIN)/anonkit release build/demo/same_month.yml --out build/demo/same-month --quiet; test $$? -eq 3
 	@echo
-	@echo "bundle to hand over:  build/demo/kontaktplus-2026-09"
-	@echo "report, stays inside: build/demo/kontaktplus-2026-09.inside"
+	@echo "bundles to hand over: build/demo/kontaktplus-2026-09, build/demo/kontaktplus-noisy-2026-10"
+	@echo "report, stays inside: build/demo/kontaktplus-2026-09.inside/report.html"
 
 lint: venv
 	$(BIN)/ruff check .
