@@ -22,7 +22,7 @@ from anonkit.kanon.hierarchies_travel import clock_time, intervals, nested_grid
 from anonkit.kanon.measures import MEASURES
 from anonkit.kanon.models import KAnonymity
 from anonkit.kanon.search import search
-from anonkit.kanon.search_classes import ClassTable
+from anonkit.kanon.search_tables import ClassTable
 
 COLUMNS = ["sex", "age", "race", "marital-status", "education", "native-country", "workclass", "occupation"]
 REAL = Path(os.environ.get("ANONKIT_REAL_DATA", Path(__file__).parents[1] / "../shared/data"))

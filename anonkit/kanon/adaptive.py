@@ -19,7 +19,7 @@ import numpy as np
 from anonkit.base.errors import SchemaError
 from anonkit.kanon.adaptive_attack import RefinementVerdict, attack_rests
 from anonkit.kanon.hierarchies import Hierarchy
-from anonkit.kanon.search_classes import group_codes
+from anonkit.kanon.search_tables import group_codes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,8 @@ from anonkit.base.errors import SchemaError
 from anonkit.engine import Session
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.hierarchies_travel import clock_time, nested_grid
-from anonkit.kanon.search_classes import ClassTable, NodeTable, unit_numbers
+from anonkit.kanon.search_classes import NodeTable
+from anonkit.kanon.search_tables import ClassTable, unit_numbers
 from anonkit.schema import Role, Table
 
 _LEVEL, _ROW = 10**14, 10**7

@@ -20,7 +20,7 @@ from anonkit.kanon.models import (
     RecursiveDiversity,
     TCloseness,
 )
-from anonkit.kanon.search_classes import unit_numbers
+from anonkit.kanon.search_tables import unit_numbers
 from anonkit.kanon.search_visit import histogram
 
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from anonkit.base.errors import SchemaError
 from anonkit.kanon.hierarchies import Hierarchy
-from anonkit.kanon.search_classes import ClassCounter, ClassTable, NodeTable
+from anonkit.kanon.search_classes import ClassCounter, NodeTable
+from anonkit.kanon.search_tables import ClassTable
 
 MEASURES = ("discernibility", "ncp", "class_size", "entropy", "displacement")
 WALKING_M_PER_MIN = 80.0

@@ -23,7 +23,7 @@ from anonkit.base.progress import Progress
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.measures import NormalisedCertaintyPenalty
 from anonkit.kanon.models import Model
-from anonkit.kanon.search_classes import ClassTable
+from anonkit.kanon.search_tables import ClassTable
 from anonkit.kanon.search_visit import Problem, Visit
 from anonkit.kanon.search_wide import search_boxes
 

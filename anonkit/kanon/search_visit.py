@@ -17,7 +17,8 @@ from anonkit.kanon import search_kernels as kernels
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.measures import Measure, measure_of
 from anonkit.kanon.models import Dominance, KAnonymity, Model, ShareModel
-from anonkit.kanon.search_classes import ClassCounter, ClassTable, NodeTable
+from anonkit.kanon.search_classes import ClassCounter, NodeTable
+from anonkit.kanon.search_tables import ClassTable
 
 _CELLS = 4_000_000
 

@@ -13,7 +13,7 @@ from anonkit.kanon.figures import privacy_figures
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.models import KAnonymity
 from anonkit.kanon.search import search
-from anonkit.kanon.search_classes import ClassTable
+from anonkit.kanon.search_tables import ClassTable
 
 ROOT = Path(__file__).parents[2]
 REAL = Path(os.environ.get("ANONKIT_REAL_DATA", ROOT / "../shared/data"))

@@ -19,7 +19,7 @@ from anonkit.kanon.models import (
     RecursiveDiversity,
 )
 from anonkit.kanon.search import search
-from anonkit.kanon.search_classes import ClassTable
+from anonkit.kanon.search_tables import ClassTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog

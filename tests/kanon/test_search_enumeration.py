@@ -26,7 +26,7 @@ from anonkit.kanon.models import (
     TCloseness,
 )
 from anonkit.kanon.search import NoLevelsError, search
-from anonkit.kanon.search_classes import ClassTable
+from anonkit.kanon.search_tables import ClassTable
 from anonkit.kanon.search_visit import Problem
 from anonkit.kanon.search_wide import search_boxes
 from hypothesis import HealthCheck, given, settings

@@ -1,0 +1,233 @@
+"""The search's input: base classes with their rows, and pairs (base class, person), sorted by person once.
+
+It is what the engine's group-by leaves, (base class, person, count[, driver]); a row without a person belongs to a
+class and adds no person (ruling 1). Grouping packs the codes of all columns into one key; keys beyond 62 bits are made
+dense on the way. Nothing here protects anybody: it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anonkit.base.errors import SchemaError
+from anonkit.kanon import search_kernels as kernels
+from anonkit.kanon.hierarchies import Hierarchy
+
+_KEY_LIMIT = 2**62
+_DENSE_LIMIT = 2**21
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Base classes and units (persons, drivers), sorted by unit; null units are left out."""
+
+    classes: np.ndarray
+    units: np.ndarray
+    counts: np.ndarray
+    total: int
+    """Distinct units."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitive:
+    """Base classes, value numbers and persons of one sensitive column, sorted by person (-1 first: no person)."""
+
+    classes: np.ndarray
+    values: np.ndarray
+    persons: np.ndarray | None
+    counts: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassTable:
+    """Base classes of a table: codes by column, rows, and who is in them."""
+
+    columns: tuple[str, ...]
+    codes: np.ndarray
+    """int32, one row a column, one column a base class."""
+    rows: np.ndarray
+    units: Mapping[str, Pairs] = field(default_factory=dict)
+    sensitive: Mapping[str, Sensitive] = field(default_factory=dict)
+    population: np.ndarray | None = None
+    row_class: np.ndarray | None = field(default=None, repr=False)
+    """Base class of each input row, where the table was made from rows."""
+
+    orders: dict[int, tuple[Hierarchy, np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
+    """Orders of the base classes by a column's tree, made when a search first needs one."""
+
+    @property
+    def total_rows(self) -> int:
+        """Rows of the table."""
+        return int(self.rows.sum())
+
+    @classmethod
+    def of(
+        cls,
+        codes: Mapping[str, np.ndarray],
+        *,
+        sizes: Sequence[int],
+        person: np.ndarray | None = None,
+        driver: np.ndarray | None = None,
+        count: np.ndarray | None = None,
+        sensitive: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        population: Mapping[str, np.ndarray] | None = None,
+        population_count: np.ndarray | None = None,
+    ) -> ClassTable:
+        """Group coded rows, or an engine's (base class, person, count[, driver]) table, into base classes.
+
+        Parameters
+        ----------
+        codes : base value numbers by column (from ``Hierarchy.encode``), aligned.
+        sizes : number of base values of each column.
+        person, driver : unit numbers, negative = none.
+        count : rows each line stands for; default 1.
+        sensitive : column → (value numbers, labels).
+        population : the same columns of a population table, for k-map.
+
+        >>> table = ClassTable.of({"zone": np.array([0, 0, 1])}, sizes=[2], person=np.array([7, 7, 8]))
+        >>> table.rows.tolist(), table.units["person"].total
+        ([2, 1], 2)
+        """
+        names = tuple(codes)
+        arrays = [np.asarray(codes[name]) for name in names]
+        lines = len(arrays[0]) if arrays else 0
+        weight = np.ones(lines, dtype=np.int64) if count is None else np.asarray(count, dtype=np.int64)
+        order = np.argsort(person, kind="stable") if person is not None else np.arange(lines)
+        stacked = np.stack([a[order] for a in arrays]).astype(np.int32) if arrays else np.zeros((0, 0), np.int32)
+        if population is not None:
+            extra = np.stack([np.asarray(population[name]) for name in names]).astype(np.int32)
+            stacked = np.concatenate([stacked, extra], axis=1)
+        group, first = group_codes(stacked, list(sizes))
+        found, group_all = len(first), group
+        group = group[:lines]
+        rows = kernels.merge_sums(group, found, weight[order])
+        people = None
+        if population is not None:
+            share = np.ones(len(group_all) - lines, dtype=np.int64) if population_count is None else population_count
+            people = kernels.merge_sums(group_all[lines:], found, np.asarray(share, dtype=np.int64))
+        units: dict[str, Pairs] = {}
+        if person is not None:
+            units["person"] = _pairs(group, np.asarray(person)[order], weight[order])
+        if driver is not None:
+            number = np.asarray(driver)[order]
+            by = np.argsort(number, kind="stable")
+            units["driver"] = _pairs(group[by], number[by], weight[order][by])
+        values = {}
+        for name, (number, labels) in (sensitive or {}).items():
+            values[name] = Sensitive(
+                classes=group,
+                values=np.asarray(number)[order].astype(np.int32),
+                persons=None if person is None else np.asarray(person)[order],
+                counts=weight[order],
+                labels=np.asarray(labels),
+            )
+        back = np.empty(lines, dtype=np.int32)
+        back[order] = group
+        return cls(
+            columns=names,
+            codes=np.ascontiguousarray(stacked[:, first]),
+            rows=rows,
+            units=units,
+            sensitive=values,
+            population=people,
+            row_class=back,
+        )
+
+
+def _pairs(classes: np.ndarray, units: np.ndarray, counts: np.ndarray) -> Pairs:
+    keep = units >= 0
+    if not keep.all():
+        classes, units, counts = classes[keep], units[keep], counts[keep]
+    fresh = np.empty(len(units), dtype=np.int32)
+    if len(units):
+        fresh[0] = 0
+        np.cumsum(units[1:] != units[:-1], out=fresh[1:])
+    total = int(fresh[-1]) + 1 if len(fresh) else 0
+    return Pairs(classes=classes.astype(np.int32), units=fresh, counts=counts.astype(np.int64), total=total)
+
+
+def group_codes(codes: np.ndarray, sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Group columns of codes into classes; (class of each, first place of each class), in order of first sight."""
+    steps = np.zeros((len(sizes), max([1, *sizes])), dtype=np.int32)
+    for column, size in enumerate(sizes):
+        steps[column, :size] = np.arange(size)
+    group, first, _, _ = build_classes(codes, steps, sizes, np.ones(codes.shape[1], dtype=np.int64))
+    return group, first
+
+
+@dataclass(frozen=True)
+class Watch:
+    """When to stop making a table: rows of complete classes below ``least`` exceed ``allowed``."""
+
+    column: int
+    blocks: np.ndarray
+    least: int
+    allowed: int
+    until: int
+
+
+NO_WATCH = Watch(0, np.zeros(0, dtype=np.int32), 0, 0, 0)
+
+
+def build_classes(
+    codes: np.ndarray, steps: np.ndarray, sizes: Sequence[int], rows: np.ndarray, watch: Watch = NO_WATCH
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Classes of columns of codes after one level step a column; (class of each, first of each class, its rows, -1).
+
+    The last figure is the rows found lost where the watch ended the walk early.
+    """
+    used = [j for j, size in enumerate(sizes) if size > 1]
+    if any(sizes[j] >= _KEY_LIMIT for j in used):
+        raise SchemaError("a column has too many values to search", hint="a coarser base level.")
+    span = 1
+    strides: dict[int, int] = {}
+    for j in used:
+        if span * sizes[j] >= _KEY_LIMIT:
+            return *_build_wide(codes, steps, sizes, rows, used), -1
+        strides[j] = span
+        span *= sizes[j]
+    places = np.stack([steps[j].astype(np.int64) * strides[j] for j in used]) if used else np.zeros((0, 1), np.int64)
+    picked = np.array(used, dtype=np.int64)
+    rule = (watch.column, watch.blocks, watch.least, watch.allowed, watch.until)
+    if span <= min(_DENSE_LIMIT, 8 * len(rows) + 4096):
+        return kernels.build_dense(codes, picked, places, rows, span, *rule)
+    return kernels.build_hash(codes, picked, places, rows, *rule)
+
+
+def _build_wide(
+    codes: np.ndarray, steps: np.ndarray, sizes: Sequence[int], rows: np.ndarray, used: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same where keys need more than 62 bits: made dense whenever they grow too wide."""
+    keys = np.zeros(len(rows), dtype=np.int64)
+    span = 1
+    for j in used:
+        if span * sizes[j] >= _KEY_LIMIT:
+            group, first = group_keys(keys, span)
+            keys, span = group.astype(np.int64), max(len(first), 1)
+        kernels.add_keys(keys, codes[j], steps[j].astype(np.int64) * span)
+        span *= sizes[j]
+    group, first = group_keys(keys, span)
+    return group, first, kernels.merge_sums(group, len(first), rows)
+
+
+def group_keys(keys: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:
+    """Group integer keys below ``span``."""
+    if span <= min(_DENSE_LIMIT, 8 * len(keys) + 4096):
+        return kernels.group_dense(keys, span)
+    return kernels.group_hash(keys)
+
+
+def unit_numbers(values: Any) -> np.ndarray:
+    """Numbers of persons (or drivers) from any ids; a null is -1.
+
+    >>> unit_numbers(["ann", None, "ann", "bob"]).tolist()
+    [0, -1, 0, 1]
+    """
+    codes, _ = pd.factorize(pd.Series(values))
+    return codes.astype(np.int64)
