@@ -30,6 +30,8 @@ def places(tables: ReportTables) -> Html | None:
     if not tables.parts or tables.shapes is None:
         return None
     name, part = next(iter(tables.parts.items()))
+    if not len(part.classes):  # no used line: there is nothing to draw, and the gate refuses
+        return None
     view = _view(part.classes, part.cell, tables)
     more: dict[str, Any] = {"shapes": tables.shapes, "area": tables.area, "view": view, "form": "file"}
     after = part.classes.dropna(subset=["after"])
@@ -81,7 +83,7 @@ def missing(tables: ReportTables) -> Html | None:
     pictures = []
     for name, part in tables.parts.items():
         shown = part_text(name)
-        if tables.shapes is not None:
+        if tables.shapes is not None and len(part.classes):
             shares = _shares(part)
             view = _view(part.classes, part.cell, tables)
             picture = suppression_map(
