@@ -115,7 +115,7 @@ def release(
             places.write_run({**result.run, "status": "ready"})
             assert places.staging is not None
             entries = register.record(read, product_hashes(places.staging, read))
-            subjects.record(entries[0], read)
+            subjects.record(entries, read)
             progress.moment("hand over:before rename")
             places.hand_over()
             progress.moment("hand over:after rename")

@@ -11,7 +11,7 @@ Does not know people by identifiers that the inputs do not map.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -38,8 +38,8 @@ class Subjects:
     folder: Path | None = None
     """The folder of releases; None: nothing is asked or written (``plan``)."""
     register: SubjectRegister | None = None
-    present: list[list[Identifier]] = field(default_factory=list, repr=False)
-    """Who is in the release that is being made, each by all identifiers; in memory until `record`."""
+    present: dict[str, list[list[Identifier]]] = field(default_factory=dict, repr=False)
+    """Operator → who of his is in the release that is being made, each by all identifiers; in memory until `record`."""
 
     @classmethod
     def open(cls, folder: Path | None) -> Subjects:
@@ -70,7 +70,7 @@ class Subjects:
         self, people: Iterable[tuple[str, People]], tokens: nw.LazyFrame[Any], *, key: bytes, session: Session
     ) -> None:
         """Keep in mind who is published: people of each operator's inputs whose token is among ``tokens`` (``person``)."""
-        self.present = []
+        self.present = {}
         for operator, known in people:
             made = session.token_sql(person_message(operator, pooled=True), key=key, prefix=f"person{SEPARATOR}")
             names = session.sql(
@@ -86,10 +86,13 @@ class Subjects:
                 *(names.column(name).to_pylist() for name in names.column_names), strict=True
             ):
                 subjects.setdefault(person, []).append(Identifier(kind=kind, value=norm, operator=operator))
-            self.present += subjects.values()
+            self.present.setdefault(operator, []).extend(subjects.values())
 
-    def record(self, release: str, recipe: AnyRecipe) -> int:
-        """Write down who is in the release, until the longest clock of its policies has run out; the number of people."""
+    def record(self, entries: Sequence[str], recipe: AnyRecipe) -> int:
+        """Write down who is in the release, until the longest clock of its policies has run out; the number of people.
+
+        ``entries`` : names in the release register, one an operator in the recipe's order.
+        """
         if self.folder is None or not self.present:
             return 0
         register = self.register
@@ -97,8 +100,9 @@ class Subjects:
             register = SubjectRegister.create(self.folder / FOLDER, key=_key(self.folder))
         years, months, days = longest(tuple(policy for policy in recipe.policies if policy is not None))
         until = _after(recipe.period.last, years, months, days)
-        number = register.record(release, self.present, until=until)
-        self.present = []
+        names = dict(zip(dict.fromkeys(entry.operator for entry in recipe.inputs), entries, strict=True))
+        number = sum(register.record(names[operator], people, until=until) for operator, people in self.present.items())
+        self.present = {}
         return number
 
 

@@ -17,6 +17,7 @@ from anonkit.report.html import Html, tag
 from anonkit.report.lines import lines
 from anonkit.report.people import people
 from anonkit.report.places import missing, places, worth
+from anonkit.report.promises import promises
 from anonkit.report.style import CSS, POLICY
 from anonkit.report.summary import asked, cards, head
 
@@ -24,6 +25,7 @@ TITLES = {
     "asked": "What you sign",
     "gate": "Checks",
     "people": "Who stands behind",
+    "promises": "Promises",
     "lines": "In and out",
     "places": "Where and when",
     "missing": "Missing",
@@ -55,6 +57,7 @@ def render_report(run: dict[str, Any], tables: ReportTables | None = None) -> st
         "asked": asked(run),
         "gate": gate(run),
         "people": people(run),
+        "promises": promises(run),
         "lines": lines(run),
         "places": places(given),
         "missing": missing(given),

@@ -15,7 +15,10 @@ RULES = {
     "retention": "older than the operator's promise to keep it",
     "erasure": "the person asked to be erased",
     "restriction": "the person asked that processing stop",
-    "withdrawn_consent": "consent was withdrawn before the trip",
+    "withdrawn_consent": "consent was withdrawn",
+    "objection": "the person objected",
+    "blocked": "the register of subjects keeps the person out: erased or restricted earlier",
+    "consent": "a consent that this use needs was not given",
     "minor": "the person is under age",
 }
 CHECKS = {
@@ -90,7 +93,9 @@ def reason_text(name: str) -> str:
 
 def rule_text(name: str) -> str:
     """By which rule a line was dropped."""
-    return RULES.get(name, name.replace("_", " "))
+    kind, _, which = name.partition(":")
+    told = RULES.get(name) or RULES.get(kind, name.replace("_", " "))
+    return f"{told} ({which.replace('_', ' ')})" if which else told
 
 
 def check_text(name: str) -> str:
