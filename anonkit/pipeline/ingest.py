@@ -18,7 +18,7 @@ from anonkit.engine import Session
 from anonkit.geo import Zones, generalise
 from anonkit.pipeline.promises import PromiseKeeper
 from anonkit.pipeline.subjects import Subjects
-from anonkit.prepare import GROUP, People, account_for, keep_used, mark_duplicates, rejected_lines, tokenise
+from anonkit.prepare import GROUP, People, account_for, keep_used, kept_out, mark_duplicates, rejected_lines, tokenise
 from anonkit.recipe import AnyRecipe
 from anonkit.schema import Accounting, Reason
 from anonkit.sources import InputSpec, read_generic, visits_as_trips
@@ -99,7 +99,7 @@ def _one(
     table = tokenise(table, key=key, record_key=record_key, by_distinct=opened.stream is None)
     period: tuple[date, date] = (recipe.period.first, recipe.period.last)
     table = generalise(table, cells=grid, bins=bins, period=period, keep=recipe.measured)
-    frame = _with_unknowns(table.frame, recipe, spec)
+    frame = _emptied(_with_unknowns(table.frame, recipe, spec))
     frame = mark_duplicates(session.checkpoint(frame, f"input-{number}"), session)
     physical = opened.physical(session)
     if physical <= opened.header_lines:
@@ -117,6 +117,13 @@ def _one(
     )
     _not_too_many_rejected(account, spec)
     return frame, account, rejected_lines(frame, session, source=source)
+
+
+def _emptied(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Of rows that a promise keeps out, the rule and nothing else: no token, place or line of them is stored."""
+    stays = ("_lines", "_reason", "_rule", "_note", "operator")
+    names = [name for name in frame.collect_schema().names() if name not in stays]
+    return frame.with_columns(*(nw.when(~kept_out()).then(nw.col(name)).alias(name) for name in names))
 
 
 def _with_unknowns(frame: nw.LazyFrame[Any], recipe: AnyRecipe, spec: InputSpec) -> nw.LazyFrame[Any]:

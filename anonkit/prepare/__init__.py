@@ -4,7 +4,7 @@ from anonkit.prepare.account import account_for, keep_used, mark_duplicates, rej
 from anonkit.prepare.people import People, gather_people, read_listed
 from anonkit.prepare.policy import Policy, Use, bundled, check_permitted, load_policy
 from anonkit.prepare.pooling import GROUP, Member, Pooling, plan_pooling
-from anonkit.prepare.promises import apply_promises, count_promises, rules_of
+from anonkit.prepare.promises import apply_promises, count_promises, kept_out, rules_of
 from anonkit.prepare.retention import Clock, clocks, longest
 from anonkit.prepare.tokens import person_message, tokenise
 
@@ -24,6 +24,7 @@ __all__ = [
     "count_promises",
     "gather_people",
     "keep_used",
+    "kept_out",
     "load_policy",
     "longest",
     "mark_duplicates",

@@ -108,6 +108,13 @@ def count_promises(
     return told
 
 
+def kept_out() -> nw.Expr:
+    """Whether a promise keeps a row out; of such rows only the rule is ever stored (ruling 25)."""
+    rule = nw.col("_rule").fill_null("")
+    named = rule.is_in([*LISTS, BLOCKED, "minor"])
+    return named | rule.str.starts_with("consent:") | rule.str.starts_with("retention:")
+
+
 def _is_promise(rule: str) -> bool:
     return rule.partition(":")[0] in (*LISTS, BLOCKED, "consent", "minor", "retention")
 
