@@ -25,10 +25,13 @@ from anonkit.engine import Session
 from anonkit.geo import Grid
 from anonkit.ledger import Ledger, periods_between
 from anonkit.pipeline.ingest import ingest
+from anonkit.pipeline.page import REPORT, noisy_tables
 from anonkit.pipeline.register import Register
+from anonkit.pipeline.review import review_noisy, write_review
 from anonkit.publish import Handover
 from anonkit.publish.noisy import NoisySpec, NoisyTable, check_noisy, write_noisy
 from anonkit.recipe import NoisyProduct, NoisyRecipe
+from anonkit.report import write_report
 from anonkit.version import __version__
 
 TITLES = {
@@ -146,8 +149,13 @@ def make_noisy(
         "delete_after": (now() + timedelta(days=recipe.inside.delete_after_days)).date().isoformat(),
         "anonkit": __version__,
         "recipe_sha256": digest,
+        "area_sha256": recipe.geo.grid.area_sha256,
+        "tessellation": recipe.geo.grid.report(),
         "purpose": recipe.purpose,
         "recipient": recipe.recipient.model_dump(),
+        "use": recipe.use,
+        "legal_basis": recipe.legal_basis,
+        "policies": list(ingested.promises),
         "statement": spec.statement,
         "privacy": spec.privacy(),
         "lines": [account.as_dict() for account in ingested.accounting],
@@ -157,7 +165,22 @@ def make_noisy(
         "findings": [found.as_dict() for found in findings],
         "seconds": {name: round(seconds, 3) for name, seconds in progress.seconds.items()},
     }
+    with progress.stage("report"):
+        review = review_noisy(recipe, run, findings, places.staging)
+        write_review(places.inside, review)
+        findings = (*findings, *review.refusing)
+        run["findings"] = [found.as_dict() for found in findings]
+        run["scorecard"] = review.document["scorecard"]
+        status = "refused" if any(found.failed for found in findings) else "ready"
+        page = {**run, "status": status, "review": review.document, "budget": _budget(recipe, spec)}
+        write_report(places.inside / REPORT, page, noisy_tables(tuple(tables), recipe))
+    run["seconds"] = {name: round(seconds, 3) for name, seconds in progress.seconds.items()}
     return Noisy(findings=findings, run=run, ledger=ledger)
+
+
+def _budget(recipe: NoisyRecipe, spec: NoisySpec) -> dict[str, Any]:
+    """What is spent of the ledger's cap, for the page."""
+    return {"cap": recipe.privacy.epsilon_cap, "release": spec.epsilon, "spent": dict(spec.spent), "total": spec.total}
 
 
 def _drawn(

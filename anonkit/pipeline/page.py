@@ -17,7 +17,8 @@ import pandas as pd
 from anonkit.engine import Session
 from anonkit.kanon import Decisions
 from anonkit.kanon.products import ROLLED, Step
-from anonkit.recipe import Recipe
+from anonkit.publish.noisy import NoisyTable
+from anonkit.recipe import NoisyRecipe, Recipe
 from anonkit.report import PartTable, ReportTables
 from anonkit.utility import (
     Profile,
@@ -28,6 +29,15 @@ from anonkit.utility import (
     product_utility,
     trip_lengths,
 )
+
+REPORT = "report.html"
+"""Name of the page in the inside folder."""
+
+
+def noisy_tables(tables: tuple[NoisyTable, ...], recipe: NoisyRecipe) -> ReportTables:
+    """What the page of a noisy release draws: the noisy tables as written, and nothing else (ruling 19)."""
+    frames = {table.name: table.frame for table in tables}
+    return ReportTables(noisy=frames, shapes=recipe.geo.grid, area=recipe.geo.area)
 
 
 def report_tables(decisions: Decisions, recipe: Recipe, folder: Path, *, session: Session) -> ReportTables:

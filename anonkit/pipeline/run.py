@@ -25,8 +25,9 @@ from anonkit.kanon import Decisions, decide_products
 from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.measure import measure_risk, product_figures
 from anonkit.pipeline.noisy import make_noisy
-from anonkit.pipeline.page import measure_utility, report_tables
+from anonkit.pipeline.page import REPORT, measure_utility, report_tables
 from anonkit.pipeline.register import Register, product_hashes
+from anonkit.pipeline.review import review_release, write_review
 from anonkit.pipeline.subjects import Subjects
 from anonkit.publish import Handover, ReleaseSpec, run_gate, write_bundle
 from anonkit.recipe import NoisyRecipe, Recipe, load_recipe
@@ -35,7 +36,6 @@ from anonkit.version import __version__
 
 REGISTRY = "anonkit.registry"
 STAGES = ("read", "decide", "measure", "write", "gate", "report", "hand over")
-REPORT = "report.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,8 +201,15 @@ def _make(
     with progress.stage("report"):
         tables = report_tables(decisions, recipe, places.staging, session=session)
         run["utility"] = measure_utility(decisions, tables, recipe, session=session)
+        progress.moment("report:before review")
+        review = review_release(decisions, recipe, run, findings, places.staging, session=session)
+        write_review(places.inside, review)
+        findings = (*findings, *review.refusing)
+        run["findings"] = [found.as_dict() for found in findings]
+        run["scorecard"] = review.document["scorecard"]
         refused = any(found.failed for found in findings)
-        write_report(places.inside / REPORT, {**run, "status": "refused" if refused else "ready"}, tables)
+        status = "refused" if refused else "ready"
+        write_report(places.inside / REPORT, {**run, "status": status, "review": review.document}, tables)
     run["seconds"] = {name: round(seconds, 3) for name, seconds in progress.seconds.items()}
     return ReleaseResult(out=places.out, inside=places.inside, findings=findings, run=run)
 

@@ -16,6 +16,7 @@ from anonkit.classes import Protection
 from anonkit.geo import Grid, Tessellation, TimeBins, Zones
 from anonkit.kanon import CellKeyNoise, Level, Product, Statistic, check_chain
 from anonkit.prepare import Member, Policy, Pooling, Use, bundled, check_permitted, load_policy, plan_pooling
+from anonkit.risk.scorecard import questions
 from anonkit.schema import PrivacyUnit
 from anonkit.sources import InputSpec
 
@@ -309,8 +310,19 @@ class AnyRecipe(Part):
     registry_subjects: bool | None = None
     """Whether the subject register notes who is in the release; by default where identifiers or accounts are mapped."""
     inputs: tuple[InputSpec, ...] = Field(min_length=1)
+    thresholds: dict[str, Share] = Field(default_factory=dict)
+    """By key of one of the fifteen questions: a threshold that refuses the release when it is crossed."""
     inside: Inside = Inside()
     engine: EngineLimits = EngineLimits()
+
+    @field_validator("thresholds")
+    @classmethod
+    def _asked(cls, value: dict[str, Fraction]) -> dict[str, Fraction]:
+        known = [one.key for one in questions(k=2, recipient="public", sensitive=False)]
+        unknown = sorted(set(value) - set(known))
+        if unknown:
+            raise ValueError(f"thresholds name no question: {unknown}; the questions are {known}")
+        return value
 
     @model_validator(mode="after")
     def _promised(self) -> AnyRecipe:

@@ -37,5 +37,7 @@ class ReportTables:
     """Polygons of cells: a ``Grid``, a function, or a GeoDataFrame with ``cell``."""
     area: Any = None
     """The public area: a file, a GeoDataFrame or a geometry."""
+    noisy: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Noisy tables as they are written, by name; no true counts."""
     zones: Any = None
     """A GeoDataFrame of named public zones with ``name`` and ``trips``, where the recipe has zones."""

@@ -53,6 +53,10 @@ def _plain(value: str) -> Html:
 
 
 def _products(run: dict[str, Any]) -> Html:
+    noisy = [entry for entry in run.get("products", []) if "trips_released" not in entry]
+    if noisy:
+        told = [(entry["part"], number(entry["rows"]), ", ".join(entry["columns"])) for entry in noisy]
+        return tag("div", table(("table", "rows", "columns"), told, numbers=(1,)))
     rows = [
         (
             part_text(entry["part"]),

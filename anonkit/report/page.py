@@ -11,18 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from anonkit.engine import replace_file
+from anonkit.report.attacks import attacks
 from anonkit.report.figures import ReportTables
 from anonkit.report.gate import everything, gate, limits, origin
 from anonkit.report.html import Html, tag
 from anonkit.report.lines import lines
+from anonkit.report.noisy import budget, errors
 from anonkit.report.people import people
 from anonkit.report.places import missing, places, worth
 from anonkit.report.promises import promises
+from anonkit.report.scorecard import frame, scorecard
 from anonkit.report.style import CSS, POLICY
 from anonkit.report.summary import asked, cards, head
 
 TITLES = {
     "asked": "What you sign",
+    "scorecard": "Scorecard",
+    "attacks": "Attacks",
+    "budget": "Budget",
     "gate": "Checks",
     "people": "Who stands behind",
     "promises": "Promises",
@@ -55,17 +61,22 @@ def render_report(run: dict[str, Any], tables: ReportTables | None = None) -> st
     given = tables or ReportTables()
     found: dict[str, Html | None] = {
         "asked": asked(run),
+        "scorecard": scorecard(run),
+        "attacks": attacks(run),
+        "budget": budget(run),
         "gate": gate(run),
         "people": people(run),
         "promises": promises(run),
         "lines": lines(run),
         "places": places(given),
         "missing": missing(given),
-        "worth": worth(run),
+        "worth": errors(given) or worth(run),
         "limits": limits(run),
         "record": everything(run),
         "origin": origin(run),
     }
+    if found["scorecard"] is not None:
+        found["frame"] = frame({name for name, part in found.items() if part is not None})
     anchors = [(name, title) for name, title in TITLES.items() if found[name] is not None]
     body = Html("").join(part for part in found.values() if part is not None)
     top = Html(

@@ -84,6 +84,15 @@ def cards(run: dict[str, Any]) -> Html:
 
 def _cards(run: dict[str, Any]) -> Iterator[Html]:
     findings, bad = run.get("findings", []), failed(run)
+    answers = (run.get("review") or {}).get("scorecard") or run.get("scorecard") or []
+    if answers:
+        states = [found["status"] for found in answers]
+        yield _card(
+            "Fifteen questions",
+            f"{states.count('PASS')} passed",
+            f"{states.count('WARN')} for you to decide, {states.count('FAIL')} failed",
+            good=False if "FAIL" in states else None if "WARN" in states else True,
+        )
     yield _card(
         "Checks of the written files",
         f"{len(findings) - len(bad)} of {len(findings)} passed",
@@ -116,7 +125,7 @@ def _cards(run: dict[str, Any]) -> Iterator[Html]:
             named(f"of {number(before['persons'])} {{many}} in the data", unit),
             good=after["unique_persons"] == 0,
         )
-    for product in run.get("products", [])[:1]:
+    for product in [entry for entry in run.get("products", []) if "share_released" in entry][:1]:
         yield _card(
             f"Trips that leave, product {part_text(product['part'])}",
             percent(product["share_released"]),

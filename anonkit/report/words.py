@@ -69,6 +69,38 @@ LIMITS = (
 )
 
 
+ANSWERS = (
+    "PASS: within the threshold. WARN: beyond a usual limit, or not measured; you decide. FAIL: the release is refused. A row "
+    "of PASS is no proof of anonymity: it says that these questions were put to these files."
+)
+QUESTIONS = {
+    "identifiers": "Identifiers left",
+    "pseudonyms": "Anything that links rows",
+    "class_size": "Smallest class",
+    "risk": "Largest risk of a row",
+    "dominance": "Diversity and dominance",
+    "unicity": "Singled out by known points",
+    "home_work": "Home and work",
+    "membership": "Guarantee and membership",
+    "differencing": "Subtraction",
+    "suppression": "Suppression and usefulness",
+    "retention": "Retention and erasure",
+    "operators": "Mix of operators",
+    "sensitive_places": "Small or sensitive places",
+    "provenance": "Provenance",
+    "permission": "Licence, recipient, permission",
+}
+
+
+def question_text(key: str) -> str:
+    """A question of the scorecard in two or three words.
+
+    >>> question_text("differencing")
+    'Subtraction'
+    """
+    return QUESTIONS.get(key, key.replace("_", " "))
+
+
 def named(text: str, unit: str) -> str:
     """A text about whatever is counted.
 

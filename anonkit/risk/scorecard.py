@@ -125,7 +125,7 @@ def questions(
           rule="at most", threshold=advantage, warn=Fraction(1, 10), essential=recipient == "public",
           checks=("guarantee", "dp_statement"), source="NIST SP 800-226; rulings 14, 16, 35, 36"),
         q(number=9, key="differencing", text="How many sets of fewer than k persons can be derived by subtraction?",
-          rule="at most", threshold=0, essential=True, checks=("subtraction", "bin_totals", "differencing"),
+          rule="at most", threshold=0, essential=True, checks=("subtraction", "bin_totals", "overlap"),
           source="rulings 9, 11, 13"),
         q(number=10, key="suppression", text="Which share of trips is suppressed, and is the rest useful?",
           rule="at most", threshold=Fraction(1, 2), warn=Fraction(1, 5),
