@@ -14,6 +14,8 @@ from anonkit.sources import InputSpec, read_generic, visits_as_trips
 
 AS_OF_S = 1_790_000_000
 """2026-09-21: everything in the fixtures lies before it."""
+NOVEMBER_S = 1_793_880_000
+"""2026-11-05, after all samples."""
 BOX = (49.7, 40.2, 50.2, 40.6)
 """Around Baku."""
 COLUMNS = {
@@ -33,8 +35,16 @@ GOOD = "{id},{rider},2026-03-03 08:00:00,2026-03-03 08:20:00,49.85,40.38,49.87,4
 class Reading:
     """One input, read to its end."""
 
-    def __init__(self, spec: InputSpec, session: Session, zones: dict[str, int] | None) -> None:
-        table, self.opened = read_generic(spec, session=session, as_of_s=AS_OF_S, box=BOX, zones=zones)
+    def __init__(
+        self,
+        spec: InputSpec,
+        session: Session,
+        zones: dict[str, int] | None,
+        *,
+        as_of_s: int = AS_OF_S,
+        box: tuple[float, float, float, float] = BOX,
+    ) -> None:
+        table, self.opened = read_generic(spec, session=session, as_of_s=as_of_s, box=box, zones=zones)
         self.table = table
         frame = tokenise(visits_as_trips(table), key=b"k" * 32).frame
         if "_rule" not in frame.collect_schema().names():
@@ -79,6 +89,19 @@ def read(tmp_path: Path, session: Session) -> Callable[..., Reading]:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         said: dict[str, Any] = {"time": {"zone": "Asia/Baku"}, "columns": columns or COLUMNS, **changes}
         return Reading(InputSpec.model_validate({"path": path, "operator": "town", **said}), session, zones)
+
+    return run
+
+
+@pytest.fixture
+def of_source(session: Session) -> Callable[..., Reading]:
+    """Read a file by the preset of an operator's format, as of November 2026."""
+
+    def run(path: Path, source: str, *, box: tuple[float, float, float, float] = BOX, **said: Any) -> Reading:
+        data = {"time": {"zone": "Asia/Baku"}, **said, "path": path, "source": source}
+        if source == "pokupi" or source.startswith(("charge", "ocpi")):
+            data["time"] = said.get("time", {})
+        return Reading(InputSpec.model_validate(data), session, None, as_of_s=NOVEMBER_S, box=box)
 
     return run
 
