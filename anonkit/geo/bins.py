@@ -82,9 +82,9 @@ class TimeBins:
             return (local_s + MONDAY_S) % WEEK_S // self.seconds
         return (local_s % DAY_S if self.pool == "day" else local_s) // self.seconds
 
-    def expr(self, epoch_s: nw.Expr) -> nw.Expr:
-        """Bins of a column of epoch seconds, on any engine."""
-        local = self.clock.to_local(epoch_s)
+    def expr(self, epoch_s: nw.Expr, *, clock: LocalTime | None = None) -> nw.Expr:
+        """Bins of a column of epoch seconds, on any engine; ``clock`` may be this zone's for a shorter span."""
+        local = (clock or self.clock).to_local(epoch_s)
         if self.pool == "week":
             local = (local + MONDAY_S) % WEEK_S
         elif self.pool == "day":

@@ -65,9 +65,10 @@ def generalise(
         frame = cells.locate(frame, table.session, points)
     if ends == ("start",):
         frame = frame.with_columns(nw.lit(None, dtype=nw.Int64).alias("end_cell"))
+    clock = bins.clock if period is None else bins.clock.within(*period)
     frame = frame.with_columns(
-        bins.expr(nw.col("start_s")).alias("start_bin"),
-        (bins.clock.to_local(nw.col("start_s")) // DAY_S).alias("_day"),
+        bins.expr(nw.col("start_s"), clock=clock).alias("start_bin"),
+        (clock.to_local(nw.col("start_s")) // DAY_S).alias("_day"),
     )
     for end in ends:
         public = table.session.from_arrow(area.rename_columns([f"_{end}_area", f"_{end}_inside"]))

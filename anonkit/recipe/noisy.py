@@ -6,16 +6,18 @@ keys follow from the public area and from the period's dates.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from anonkit.dp import Plan, PublicKeys, PublicSteps, plan
-from anonkit.dp.columns import public_zones
 from anonkit.geo import Grid, TimeBins
 from anonkit.recipe.model import AnyRecipe, Part
 from anonkit.schema import PrivacyUnit
+
+if TYPE_CHECKING:
+    from anonkit.dp import Plan
 
 
 def _exact(value: Any) -> Any:
@@ -91,7 +93,8 @@ class NoisyProducts(Part):
         return self
 
 
-class NoisyProduct(Part):
+@dataclass(frozen=True, kw_only=True)
+class NoisyProduct:
     """One product, ready to be drawn: its plan, and where its columns come from."""
 
     name: str
@@ -141,6 +144,9 @@ class NoisyRecipe(AnyRecipe):
 
     def plans(self) -> tuple[NoisyProduct, ...]:
         """What would be drawn, from public parameters alone."""
+        from anonkit.dp import PublicKeys, PublicSteps, plan  # heavy; k-anonymous recipes never need it
+        from anonkit.dp.columns import public_zones
+
         grid, found, wanted = self.geo.grid, [], self.products
         assert isinstance(grid, Grid)
         if wanted.flows is not None:

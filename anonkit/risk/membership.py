@@ -19,10 +19,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from anonkit.base.entropy import seeded
 from anonkit.base.errors import SchemaError
@@ -240,9 +236,15 @@ def _threshold(members: Floats, others: Floats) -> Callable[[Floats], Floats]:
 
 
 def _learned(name: str, x: Floats, y: Ints, seed: int) -> Callable[[Floats], Floats]:
-    if name == "logistic":
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+    if name == "logistic":  # scikit-learn takes seconds to import, and few releases need a learned attacker
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        model: Any = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
     else:
+        from sklearn.ensemble import RandomForestClassifier
+
         model = RandomForestClassifier(n_estimators=100, min_samples_leaf=20, random_state=seed)
     model.fit(x, y)
     return lambda worlds: np.asarray(model.predict_proba(worlds)[:, 1])

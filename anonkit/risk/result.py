@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from anonkit.base.entropy import seeded
 
@@ -158,8 +158,8 @@ def share_interval(successes: int, trials: int) -> Interval:
     if trials <= 0:
         return Interval(value=math.nan, low=0.0, high=1.0)
     tail = (1 - CONFIDENCE) / 2
-    low = 0.0 if successes == 0 else float(stats.beta.ppf(tail, successes, trials - successes + 1))
-    high = 1.0 if successes == trials else float(stats.beta.ppf(1 - tail, successes + 1, trials - successes))
+    low = 0.0 if successes == 0 else float(special.betaincinv(successes, trials - successes + 1, tail))
+    high = 1.0 if successes == trials else float(special.betaincinv(successes + 1, trials - successes, 1 - tail))
     return Interval(value=successes / trials, low=low, high=high)
 
 
@@ -193,14 +193,16 @@ def auc_interval(members: NDArray[np.float64], others: NDArray[np.float64]) -> I
     m, n = len(members), len(others)
     if not m or not n:
         return Interval(value=math.nan, low=0.0, high=1.0)
-    ranks = stats.rankdata(np.concatenate([members, others]))
-    within_members, within_others = stats.rankdata(members), stats.rankdata(others)
+    from scipy.stats import rankdata  # slow to import, and few releases need it
+
+    ranks = rankdata(np.concatenate([members, others]))
+    within_members, within_others = rankdata(members), rankdata(others)
     value = float((ranks[:m].sum() - m * (m + 1) / 2) / (m * n))
     above = (ranks[:m] - within_members) / n
     below = 1 - (ranks[m:] - within_others) / m
     variance = (above.var(ddof=1) / m if m > 1 else 0.25) + (below.var(ddof=1) / n if n > 1 else 0.25)
     # A perfect or hopeless score has no DeLong variance; the worst case of one further pair bounds it.
-    half = max(stats.norm.ppf((1 + CONFIDENCE) / 2) * math.sqrt(variance), 3 / min(m, n) if variance == 0 else 0.0)
+    half = max(special.ndtri((1 + CONFIDENCE) / 2) * math.sqrt(variance), 3 / min(m, n) if variance == 0 else 0.0)
     return Interval(value=value, low=max(0.0, value - half), high=min(1.0, value + half))
 
 

@@ -9,8 +9,8 @@ label of the local clock: the repeated hour in autumn is one bin of two hours.
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -35,9 +35,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class LocalTime:
-    """The clock of one zone between 2000 and 2050."""
+    """The clock of one zone between 2000 and 2050, or within a shorter span."""
 
     zone: str
+    first_s: int = FIRST_S
+    last_s: int = LAST_S
+    """UTC epoch seconds between which it is right; a short span makes a short tree of comparisons."""
 
     def __post_init__(self) -> None:
         try:
@@ -49,8 +52,15 @@ class LocalTime:
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """The zone's offsets in order of time."""
-        return _segments(self.zone)
+        """The zone's offsets in order of time, those of the span."""
+        found = _segments(self.zone)
+        begun = [segment for segment in found if segment.start_s <= self.first_s][-1:] or list(found[:1])
+        return (*begun, *(segment for segment in found if self.first_s < segment.start_s <= self.last_s))
+
+    def within(self, first: date, last: date) -> LocalTime:
+        """The same clock for a period of local dates and a week on either side; beyond it may be an hour off."""
+        days = [(day - date(1970, 1, 1)).days for day in (first, last)]
+        return replace(self, first_s=(days[0] - 7) * 86_400, last_s=(days[1] + 8) * 86_400)
 
     def offset(self, epoch_s: int) -> int:
         """Seconds to add to UTC at an instant.

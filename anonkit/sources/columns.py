@@ -6,6 +6,8 @@ seconds become instants of the zone. Nothing is judged here (`sources.checks` do
 
 from __future__ import annotations
 
+from datetime import date
+
 from anonkit.engine import identifier
 from anonkit.sources.rules import dropped_sql
 from anonkit.sources.spec import IDS, InputSpec, point_names
@@ -27,6 +29,14 @@ BLANKS = " \t\n\v\f\r\u00a0\u200b\ufeff"
 def _bare(column: str) -> str:
     """SQL of a column's text without blanks around it, tabs and non-breaking spaces included."""
     return f"trim({column}::VARCHAR, '{BLANKS}')"
+
+
+def id_sql(column: str, *, somebody: bool) -> str:
+    """SQL of an id without blanks around it; null where it is empty or, of somebody, one of the words for nobody."""
+    text = _bare(column)
+    if somebody:
+        text = f"CASE WHEN lower({text}) NOT IN ({NOBODY}) THEN {text} END"
+    return f"nullif({text}, '')"
 
 
 def source_sql(spec: InputSpec, name: str, kinds: dict[str, str]) -> str:
@@ -63,10 +73,7 @@ def as_written(spec: InputSpec, kinds: dict[str, str]) -> str:
     for canonical in (*TEXTS, *(place for _, _, place in points)):
         if canonical in spec.columns:
             column = source_sql(spec, spec.columns[canonical], kinds)
-            text = _bare(column)
-            if canonical in PEOPLE:
-                text = f"CASE WHEN lower({text}) NOT IN ({NOBODY}) THEN {text} END"
-            picks.append(f"nullif({text}, '') AS {canonical}")
+            picks.append(f"{id_sql(column, somebody=canonical in PEOPLE)} AS {canonical}")
     if spec.place is not None:
         picks.append(f"{_literal(spec.place)} AS place")
     for canonical in ("start", "end"):
@@ -115,14 +122,18 @@ def _of_polyline(spec: InputSpec) -> list[str]:
     return [*picks, f"len({column}) - len(replace({column}, '[', '')) - 1 AS points"]
 
 
-def instants(spec: InputSpec, kinds: dict[str, str]) -> str:
+def instants(spec: InputSpec, kinds: dict[str, str], period: tuple[date, date] | None = None) -> str:
     """Instants from local seconds and offsets; the end from a duration or a number of points where no column says it."""
     picks = ["*"]
     for canonical in ("start", "end"):
         if canonical in spec.columns:
             how = time_sql("x", kinds[spec.columns[canonical]], spec.time)
             utc, fault = instant_sql(
-                f'"{canonical}_local"', f'"{canonical}_offset"', spec.time, always_offset=how.offset == "0"
+                f'"{canonical}_local"',
+                f'"{canonical}_offset"',
+                spec.time,
+                always_offset=how.offset == "0",
+                period=period,
             )
             picks += [f"{utc} AS {canonical}_s", f"{fault} AS {canonical}_fault"]
     if "end" not in spec.columns:

@@ -7,6 +7,7 @@ the operator's clock before anything else looks at it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from anonkit.base.errors import RecipeError
 from anonkit.schema.localtime import LocalTime
@@ -56,13 +57,16 @@ def time_sql(column: str, kind: str, times: Times) -> TimeSql:
     return TimeSql(_seconds(_shifted(f"try_strptime({text}, '{pattern}')", times)), "NULL::BIGINT")
 
 
-def instant_sql(local: str, offset: str, times: Times, *, always_offset: bool) -> tuple[str, str]:
-    """SQL of the epoch seconds and of the fault, from the two columns that ``time_sql`` gave."""
+def instant_sql(
+    local: str, offset: str, times: Times, *, always_offset: bool, period: tuple[date, date] | None = None
+) -> tuple[str, str]:
+    """SQL of the epoch seconds and of the fault, from the two columns that ``time_sql`` gave; right within ``period``."""
     if always_offset:
         return f"({local} - {offset})", "NULL"
     if times.zone is None:
         raise RecipeError("times without an offset need a zone", hint="name it in the recipe: time.zone: Asia/Baku")
-    utc, fault = LocalTime(times.zone).to_utc_sql(local, ambiguous=times.ambiguous)
+    clock = LocalTime(times.zone) if period is None else LocalTime(times.zone).within(*period)
+    utc, fault = clock.to_utc_sql(local, ambiguous=times.ambiguous)
     return (
         f"CASE WHEN {offset} IS NOT NULL THEN {local} - {offset} ELSE {utc} END",
         f"CASE WHEN {offset} IS NULL THEN {fault} END",
