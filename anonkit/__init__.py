@@ -13,17 +13,28 @@ from anonkit.version import __version__
 _WHERE = {
     # name: module that holds it
     "release": "anonkit.pipeline",
+    "read_trips": "anonkit.pipeline.steps",
+    "prepare": "anonkit.pipeline.steps",
+    "generalise": "anonkit.pipeline.steps",
+    "safe_products": "anonkit.pipeline.steps",
     "open_release": "anonkit.reader",
     "verify": "anonkit.reader",
     "Table": "anonkit.schema",
     "Grid": "anonkit.geo",
+    "Zones": "anonkit.geo",
     "TimeBins": "anonkit.geo",
-    "generalise": "anonkit.geo",
     "class_sizes": "anonkit.classes",
+    "KAnonymizer": "anonkit.kanon.estimators",
+    "k_anonymise": "anonkit.kanon.estimators",
+    "Hierarchy": "anonkit.kanon.hierarchies",
+    "Ledger": "anonkit.ledger",
+    "read_network": "anonkit.geo.networks_read",
+    "Matcher": "anonkit.geo.matching",
+    "release_routes": "anonkit.kanon.routes_release",
 }
 _ROOMS = (
     *("base", "engine", "schema", "geo", "sources", "classes", "kanon", "dp", "risk"),
-    *("utility", "viz", "coverage", "simulate", "registry", "vault"),
+    *("utility", "viz", "coverage", "simulate", "registry", "vault", "ledger"),
 )
 
 __all__ = ["__version__", *_WHERE]
