@@ -5,7 +5,9 @@ Names load when first used (PEP 562), so that ``import anonkit`` on the bare ins
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from anonkit.version import __version__
@@ -53,3 +55,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_WHERE, *_ROOMS})
+
+
+class _Faces(ModuleType):
+    """Importing the room ``anonkit.prepare`` must not hide the step ``anonkit.prepare`` that an analyst types."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _WHERE and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Faces
