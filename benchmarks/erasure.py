@@ -46,7 +46,7 @@ def phone(number: np.ndarray, spelling: np.ndarray) -> list[str]:
     ]
 
 
-def write_inputs(folder: Path, rows: int, listed: int) -> None:
+def write_inputs(folder: Path, rows: int, listed: int, first: int) -> None:
     """Rides, and a list of which every second entry is known to nobody."""
     draw = np.random.default_rng(5)
     person = draw.integers(0, PEOPLE, rows)
@@ -75,7 +75,7 @@ def write_inputs(folder: Path, rows: int, listed: int) -> None:
         }
     )
     pa.csv.write_csv(table, folder / "rides.csv")
-    chosen = draw.choice(2 * PEOPLE, listed, replace=False)
+    chosen = first + draw.choice(2 * PEOPLE, listed, replace=False)
     by_phone = draw.random(listed) < 0.7
     spelt = phone(chosen, draw.integers(0, 3, listed))
     list_ = pa.table(
@@ -131,11 +131,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--listed", type=int, default=200_000)
     parser.add_argument("--bare", action="store_true")
+    parser.add_argument("--strangers", action="store_true", help="a list of people who are not in the rows: nothing gets less")
     parser.add_argument("--repeat", type=int, default=2)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_inputs(folder, given.rows, given.listed)
+        write_inputs(folder, given.rows, given.listed, PEOPLE if given.strangers else 0)
         with_list, without = (
             recipe(folder, identifiers=True, listed=True),
             recipe(folder, identifiers=True, listed=False),

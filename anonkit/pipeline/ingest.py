@@ -6,7 +6,7 @@ neither identifiers nor coordinates (ruling 25).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from anonkit.pipeline.subjects import Subjects
 from anonkit.prepare import GROUP, People, account_for, keep_used, kept_out, mark_duplicates, rejected_lines, tokenise
 from anonkit.recipe import AnyRecipe
 from anonkit.schema import Accounting, Reason
-from anonkit.sources import InputSpec, read_generic, visits_as_trips
+from anonkit.sources import InputSpec, inferred_share, read_generic, visits_as_trips
 
 UNKNOWN = "unknown"
 
@@ -93,11 +93,13 @@ def _one(
     if spec.time.zone is None:
         spec = spec.model_copy(update={"time": spec.time.model_copy(update={"zone": recipe.time.zone})})
     zones = grid.codes if isinstance(grid, Zones) and spec.in_zones else None
-    table, opened = read_generic(spec, session=session, as_of_s=int(as_of.timestamp()), box=grid.box, zones=zones)
-    table = visits_as_trips(table)
-    table = keeper.keep(table, number - 1, spec)
-    table = tokenise(table, key=key, record_key=record_key, by_distinct=opened.stream is None)
     period: tuple[date, date] = (recipe.period.first, recipe.period.last)
+    table, opened = read_generic(
+        spec, session=session, as_of_s=int(as_of.timestamp()), box=grid.box, zones=zones, period=period
+    )
+    table = visits_as_trips(table)
+    table = keeper.keep(table, opened, number - 1, spec)
+    table = tokenise(table, key=key, record_key=record_key, by_distinct=opened.stream is None)
     table = generalise(table, cells=grid, bins=bins, period=period, keep=recipe.measured)
     frame = _emptied(_with_unknowns(table.frame, recipe, spec))
     frame = mark_duplicates(session.checkpoint(frame, f"input-{number}"), session)
@@ -115,6 +117,8 @@ def _one(
         header=opened.header_lines,
         dropped_columns=opened.dropped_columns,
     )
+    if spec.kind == "taps":
+        account = replace(account, inferred=round(float(inferred_share(account)), 4))
     _not_too_many_rejected(account, spec)
     return frame, account, rejected_lines(frame, session, source=source)
 

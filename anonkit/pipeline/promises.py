@@ -18,7 +18,7 @@ from anonkit.prepare import People, apply_promises, clocks, count_promises, gath
 from anonkit.recipe import AnyRecipe
 from anonkit.registry import normalise
 from anonkit.schema import Accounting, Table
-from anonkit.sources import InputSpec, others_of_rows, people_of_rows, read_accounts
+from anonkit.sources import InputSpec, OpenInput, others_of_rows, people_of_rows, read_accounts
 
 NOBODY = pa.table({"person": pa.array([], pa.string())})
 
@@ -33,7 +33,7 @@ class PromiseKeeper:
         self.people: People | None = None
         """The people of the input that was last kept; None where nothing asked for them."""
 
-    def keep(self, table: Table, number: int, spec: InputSpec) -> Table:
+    def keep(self, table: Table, opened: OpenInput, number: int, spec: InputSpec) -> Table:
         """The input's rows with rules, notes and pseudonyms; nothing is stored."""
         recipe, session = self._recipe, self._session
         policy, zone = recipe.policies[number], spec.time.zone or recipe.time.zone
@@ -44,7 +44,7 @@ class PromiseKeeper:
         if recipe.lists or spec.accounts or matched or blocked is not None or recipe.records_subjects:
             named = "person" in spec.columns
             self.people = gather_people(
-                people_of_rows(table) if named else NOBODY,
+                people_of_rows(spec, opened, session=session) if named else NOBODY,
                 read_accounts(spec.accounts, session=session) if spec.accounts is not None else None,
                 others_of_rows(table),
                 other_kinds=tuple(kind for kind, _ in spec.other_columns),

@@ -25,6 +25,8 @@ class Accounting:
     """Reason → lines."""
     dropped_columns: tuple[str, ...] = ()
     """Columns of the file that no rule mentions: never read (default deny)."""
+    inferred: float | None = None
+    """Of card taps: the share of those that could be trips whose alighting stop was inferred."""
 
     def check(self) -> Accounting:
         """Raise ``SourceError`` unless lines in = header + used + dropped + rejected; return self."""

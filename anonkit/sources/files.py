@@ -74,7 +74,12 @@ def _wanted(spec: InputSpec) -> list[str]:
     polyline = [spec.polyline.column] if spec.polyline else []
     joined = {name for lookup in spec.lookups.values() for name in lookup.columns}
     wanted = [*spec.columns.values(), *polyline, *(extra.column for extra in spec.also.values())]
-    wanted += [*spec.identifying.values(), *spec.rule_columns, *(lookup.on for lookup in spec.lookups.values())]
+    wanted += [
+        *spec.identifiers.values(),
+        *spec.identifying.values(),
+        *spec.rule_columns,
+        *(lookup.on for lookup in spec.lookups.values()),
+    ]
     return [name for name in wanted if name not in joined]
 
 

@@ -10,6 +10,7 @@ nowhere until ``prepare`` has taken identifiers out.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 import pyarrow as pa
 
@@ -31,6 +32,7 @@ def read_generic(
     as_of_s: int,
     box: Box | None = None,
     zones: Mapping[str, int] | None = None,
+    period: tuple[date, date] | None = None,
 ) -> tuple[Table, OpenInput]:
     """A lazy table of canonical trips, visits or taps with ``_line, _lines, _reason, _rule``, and the open file.
 
@@ -39,6 +41,7 @@ def read_generic(
     spec : the recipe's word on this input.
     as_of_s : the run's instant, epoch seconds; later times are clocks out of range.
     box : (west, south, east, north) in degrees of the public area; tells exchanged coordinates.
+    period : local dates within which local times without offset must be right; those outside are dropped later anyway.
     zones : id → cell of public zones, for inputs that say where a row is by zone.
 
     Returns
@@ -57,7 +60,9 @@ def read_generic(
     refuse_identifying(spec, opened, session=session)
     places = places_of(spec, session=session, zones=zones, box=box)
     third = canonical_sql(spec, as_of_s=as_of_s, box=box)
-    query = f"SELECT {instants(spec, opened.kinds)} FROM (SELECT {as_written(spec, opened.kinds)} FROM {{file}})"
+    query = (
+        f"SELECT {instants(spec, opened.kinds, period)} FROM (SELECT {as_written(spec, opened.kinds)} FROM {{file}})"
+    )
     tables = {"file": opened.frame}
     if places is not None:
         query = f"SELECT * FROM ({query})"

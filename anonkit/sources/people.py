@@ -12,23 +12,31 @@ import pyarrow as pa
 
 from anonkit.engine import Session, identifier
 from anonkit.schema import Table
-from anonkit.sources.files import open_columns
-from anonkit.sources.spec import IDENTIFIERS, OTHER, OWN, AccountFile
+from anonkit.sources.columns import id_sql, source_sql
+from anonkit.sources.files import OpenInput, open_columns
+from anonkit.sources.spec import IDENTIFIERS, OTHER, AccountFile, InputSpec
 
 DATES = ("birth_date", "deleted_on", "withdrawn_on")
 CONSENT = "consent_"
 
 
-def people_of_rows(table: Table) -> pa.Table:
+def people_of_rows(spec: InputSpec, opened: OpenInput, *, session: Session) -> pa.Table:
     """Distinct ``person`` and identifiers of an input's rows; one column of text for each kind that is mapped.
 
     Privacy
     -------
     Direct identifiers, in memory. ``person`` is the operator's own id, written as the rows write it.
     """
-    here = [name for name in table.frame.collect_schema().names() if name.startswith(OWN)]
-    picks = ", ".join(["person::VARCHAR AS person", *(f"{name} AS {name.removeprefix(OWN)}" for name in here)])
-    return table.session.sql(f"SELECT DISTINCT {picks} FROM {{rows}} WHERE person IS NOT NULL", rows=table.frame)
+    wanted: dict[str, str] = {"person": spec.columns["person"]}
+    wanted.update(spec.identifiers.items())
+    picks = ", ".join(
+        f"{id_sql(source_sql(spec, column, opened.kinds), somebody=name == 'person')} AS {name}"
+        for name, column in wanted.items()
+    )
+    return session.sql(
+        f"SELECT * FROM (SELECT DISTINCT {picks} FROM {{rows}} WHERE _fault IS NULL) WHERE person IS NOT NULL",
+        rows=opened.frame,
+    )
 
 
 def others_of_rows(table: Table) -> pa.Table | None:
@@ -66,7 +74,8 @@ def read_accounts(accounts: AccountFile, *, session: Session) -> pa.Table:
         owner="the list of accounts",
     )
     picks = ", ".join(
-        f"nullif(trim({identifier(column)}::VARCHAR), '') AS {identifier(name)}" for name, column in wanted.items()
+        f"{id_sql(identifier(column), somebody=name == 'person')} AS {identifier(name)}"
+        for name, column in wanted.items()
     )
     return session.sql(
         f"SELECT * FROM (SELECT {picks} FROM {{file}} WHERE _fault IS NULL) WHERE person IS NOT NULL", file=opened.frame

@@ -132,8 +132,8 @@ class AccountFile(Spec):
 
 
 Kind = Literal["phone", "email", "account_id", "card_number"]
-OWN, OTHER = "_id_own_", "_id_other_"
-"""Beginnings of the names of internal columns with identifiers: of the row's person, and of further people."""
+OTHER = "_id_other_"
+"""Beginning of the names of internal columns with identifiers of further people."""
 IDENTIFIERS: tuple[Kind, ...] = ("phone", "email", "account_id", "card_number")
 """Kinds of identifiers by which a person may write to an operator."""
 IDS = ("trip", "person", "driver", "vehicle")
@@ -214,9 +214,8 @@ class InputSpec(Spec):
 
     @property
     def identifying(self) -> dict[str, str]:
-        """Internal column → the operator's column of an identifier; they end in `prepare`, before anything is stored."""
-        own = {f"{OWN}{kind}": column for kind, column in self.identifiers.items()}
-        return own | {f"{OTHER}{number}": column for number, (_, column) in enumerate(self.other_columns)}
+        """Internal column → the operator's column of an identifier of further people; they end in `prepare`."""
+        return {f"{OTHER}{number}": column for number, (_, column) in enumerate(self.other_columns)}
 
     @property
     def other_columns(self) -> tuple[tuple[Kind, str], ...]:
@@ -268,7 +267,7 @@ class InputSpec(Spec):
         if (self.accounts or self.identifiers) and "person" not in self.columns:
             raise ValueError("accounts and identifiers are a person's, but columns maps no 'person'")
         released = {extra.column for extra in self.also.values()}
-        both = {*self.direct, *self.identifying.values()} & released
+        both = {*self.direct, *self.identifiers.values(), *self.identifying.values()} & released
         if both:
             raise ValueError(f"{sorted(both)} are direct identifiers and cannot be released")
         return self
