@@ -18,7 +18,7 @@ from scipy import sparse
 from anonkit.base.entropy import seeded
 from anonkit.engine import Session, identifier
 from anonkit.geo import TimeBins
-from anonkit.kanon import CellKeyNoise, Decisions
+from anonkit.kanon import Decisions
 from anonkit.kanon.products import Step
 from anonkit.recipe import Recipe
 from anonkit.risk.chains import ReleasedTrips, chain_risk
@@ -38,6 +38,9 @@ WEEK_H, EPOCH_DAY = 168, 3
 """The epoch was a Thursday: day 3 of a week that begins on Monday."""
 SMALL = 200_000
 """Up to so many rows the surface has three levels of cells and bins, above it two."""
+LINKED = (
+    "as if the rows of one person could be linked, which no column that leaves allows: what a leaked token would cost"
+)
 FEW_WORLDS = Worlds(train=300, test=2_000)
 
 
@@ -96,10 +99,11 @@ def run_attacks(decisions: Decisions, recipe: Recipe, *, session: Session) -> At
     for rows, side in ((before, "before"), (after, "leaves")):
         if len(rows):
             figures += [
-                replace(found, name=f"{found.name} ({side})", unit=unit) for found in _side(rows, unit == "trip")
+                replace(found, name=f"{found.name} ({side})", unit=unit, assumptions=_assumed(found, side))
+                for found in _side(rows, unit == "trip")
             ]
     alone = _alone(after) if len(after) else None
-    members = _membership(after, step, recipe) if len(after) else ()
+    members = _membership(after, recipe) if len(after) else ()
     surface = _surface(before, recipe) if unit != "trip" and len(before) else ()
     given = [replace(found, unit=unit) for found in (*([alone] if alone else []), *members)]
     return Attacks(
@@ -108,6 +112,12 @@ def run_attacks(decisions: Decisions, recipe: Recipe, *, session: Session) -> At
         alone=alone,
         advantage=max((float(found.details["advantage"]) for found in members), default=None),
     )
+
+
+def _assumed(found: RiskFigure, side: str) -> tuple[str, ...]:
+    """Attacks that need a person's rows together are run on what leaves as if a token had leaked."""
+    linked = side == "leaves" and not found.name.startswith(("unicity, 1 ", "trip", "destination", "origin", "chains"))
+    return (*found.assumptions, *([LINKED] if linked else []))
 
 
 def _rows(decisions: Decisions, step: Step, recipe: Recipe, session: Session, *, released: bool) -> Rows:
@@ -216,7 +226,7 @@ def _width(seconds: int) -> str:
     return f"{seconds // 86_400} d" if seconds % 86_400 == 0 else f"{seconds / 3600:g} h"
 
 
-def _membership(rows: Rows, step: Step, recipe: Recipe) -> tuple[RiskFigure, ...]:
+def _membership(rows: Rows, recipe: Recipe) -> tuple[RiskFigure, ...]:
     """Whether the heaviest and the most outlying person is in, for somebody who knows all others' trips."""
     protection, noise = recipe.privacy.protection, recipe.counts.noise
     item = combine(*rows.keys)
@@ -224,7 +234,6 @@ def _membership(rows: Rows, step: Step, recipe: Recipe) -> tuple[RiskFigure, ...
     whole = sparse.csr_array(
         (table.count.astype(float), table.item, table.person_start), shape=(table.persons, table.items)
     )
-    exact = noise is None or step.part.product.kind == "trips"
     found = []
     for name, choose in (("heaviest", heaviest), ("most outlying", most_outlying)):
         target = choose(whole, persons=1)
@@ -233,8 +242,7 @@ def _membership(rows: Rows, step: Step, recipe: Recipe) -> tuple[RiskFigure, ...
 
         def release(trips: Any, persons: Any, rng: np.random.Generator) -> Any:
             told = trips
-            if not exact:
-                assert isinstance(noise, CellKeyNoise)
+            if noise is not None:
                 values = np.arange(-noise.largest, noise.largest + 1)
                 told = trips + rng.choice(values, size=trips.shape, p=noise.probabilities)
             return np.where(persons >= protection.k, told, 0.0)

@@ -233,6 +233,8 @@ def _retention(run: Mapping[str, Any]) -> Evidence:
     dropped = sum(rule["dropped"] for entry in told for rule in entry["rules"])
     rules = sum(len(entry["rules"]) for entry in told)
     note = f"{rules} rules of retention, erasure and consent were carried out; they took {dropped:,} lines before anything was stored."
+    if not rules:
+        note = "No rule of a policy could be carried out."
     if skipped:
         return Evidence(value=None, note=f"{note} Not evaluated: {'; '.join(skipped)}.")
     return Evidence(value=0, note=note)

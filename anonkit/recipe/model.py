@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from anonkit.base.errors import RecipeError
 from anonkit.classes import Protection
 from anonkit.geo import Grid, Tessellation, TimeBins, Zones
 from anonkit.kanon import CellKeyNoise, Level, Product, Statistic, check_chain
@@ -41,6 +42,25 @@ def _fraction(value: Any) -> Any:
 
 
 Share = Annotated[Fraction, BeforeValidator(_fraction)]
+
+
+def as_fraction(text: str) -> Fraction:
+    """A threshold from the command line, exactly (ruling 34).
+
+    Raises
+    ------
+    RecipeError : it is no share above 0 and up to 1.
+
+    >>> as_fraction("1/11")
+    Fraction(1, 11)
+    """
+    try:
+        found = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        found = Fraction(0)
+    if not 0 < found <= 1:
+        raise RecipeError(f"{text!r} is no share above 0 and up to 1", hint="write 1/11 or 0.05")
+    return found
 
 
 class Part(BaseModel):

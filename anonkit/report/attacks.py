@@ -19,6 +19,8 @@ READING = (
     "finest product as they are written."
 )
 AUC = "membership"
+GUESSES = ("inference", "chains without ids")
+"""Attacks whose success on people who are not there is no one's disclosure."""
 
 
 def attacks(run: dict[str, Any]) -> Html | None:
@@ -42,7 +44,7 @@ def attacks(run: dict[str, Any]) -> Html | None:
                 _plain(last["baseline"], name),
                 _interval(last, "control", name) if last.get("control") is not None else "–",
                 f"{last['persons']:,}",
-                _verdict(sides.get("leaves")),
+                _verdict(sides.get("leaves"), name),
             )
         )
     head = ("attack, and what the attacker knows", "before", "leaves", "guessing", "control", "attacked", "what leaves")
@@ -90,13 +92,13 @@ def _short(value: float | None, name: str) -> str:
     return f"{value:.2f}" if name.startswith(AUC) else f"{value * 100:.1f}"
 
 
-def _verdict(found: dict[str, Any] | None) -> Html | str:
-    """In words, never by colour alone."""
+def _verdict(found: dict[str, Any] | None, name: str) -> Html | str:
+    """In words, never by colour alone. Who is alone is alone: a control lowers the bar for guesses only."""
     if found is None:
         return "–"
-    control = found.get("control_high")
+    control = found.get("control_high") if name.endswith(GUESSES) or name.startswith(AUC) else None
     above = found["low"] > found["baseline"] and (control is None or found["low"] > control)
-    return tag("span", "! above both" if above else "✓ not above", cls=f"s {'WARN' if above else 'PASS'}")
+    return tag("span", "! above guessing" if above else "✓ at guessing", cls=f"s {'WARN' if above else 'PASS'}")
 
 
 def _surfaces(surface: list[dict[str, Any]]) -> list[object]:
