@@ -7,10 +7,13 @@ import sys
 import typer
 
 from anonkit.base.errors import AnonkitError, ReleaseRefusedError
+from anonkit.cli.dp import app as dp
 from anonkit.cli.explain import explain
 from anonkit.cli.inspect import init, inspect
 from anonkit.cli.ledger import app as ledger
 from anonkit.cli.release import release
+from anonkit.cli.review import app as review
+from anonkit.cli.risk import risk
 from anonkit.cli.routes import routes
 from anonkit.cli.simulate import simulate
 from anonkit.cli.subjects import app as subjects
@@ -31,8 +34,11 @@ app.command()(init)
 app.command()(explain)
 app.command()(release)
 app.command()(verify)
+app.command()(risk)
 app.command()(simulate)
+app.add_typer(dp, name="dp")
 app.add_typer(ledger, name="ledger")
+app.add_typer(review, name="review")
 app.add_typer(routes, name="routes")
 app.add_typer(subjects, name="subjects")
 app.add_typer(vault, name="vault")
