@@ -58,7 +58,7 @@ def canonical_sql(spec: InputSpec, *, as_of_s: int, box: Box | None) -> str:
         f"'{operator}' AS operator",
         f"{mode} AS mode",
         *("start_s", "end_s"),
-        *position_names(spec),
+        *(name if spec.in_zones else _on_earth(name) for name in position_names(spec)),
         *((name if name in c else f"NULL::DOUBLE AS {name}") for name in _measures(spec)),
         "CAST(end_s - start_s AS DOUBLE) AS duration_s",
         *(identifier(name) for name in spec.also),
@@ -67,6 +67,11 @@ def canonical_sql(spec: InputSpec, *, as_of_s: int, box: Box | None) -> str:
         f"CASE WHEN _dropped IS NOT NULL OR _reason IS NOT NULL THEN _dropped ELSE {short_sql(spec.rules)} END AS _rule",
     ]
     return ", ".join(picks)
+
+
+def _on_earth(name: str) -> str:
+    """No cell is looked for at 1e12 degrees; the line is rejected for what stands there (``impossible_coordinates``)."""
+    return f"CASE WHEN abs({name}) <= 360 THEN {name} END AS {name}"
 
 
 def position_names(spec: InputSpec) -> tuple[str, ...]:

@@ -60,9 +60,19 @@ def merged(preset: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]
         if name in preset and isinstance(said.get(name), Mapping):
             result[name] = _merged(preset[name], said[name])
     result["direct"] = tuple(dict.fromkeys([*preset.get("direct", ()), *said.get("direct", ())]))
-    own = [rule for rule in preset.get("rules", ()) if rule not in said.get("rules", ())]
+    own = [rule for rule in preset.get("rules", ()) if not any(_says(other, rule) for other in said.get("rules", ()))]
     result["rules"] = (*own, *said.get("rules", ()))
     return result
+
+
+def _says(said: Any, rule: Mapping[str, Any]) -> bool:
+    """Whether a rule that was said is this one already."""
+    known = said if isinstance(said, Mapping) else vars(said)
+    return all(_plain(known.get(name)) == _plain(value) for name, value in rule.items())
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | tuple) else value
 
 
 def _merged(preset: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
