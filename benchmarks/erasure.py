@@ -2,7 +2,8 @@
 
 Run ``.venv/bin/python benchmarks/erasure.py``; goal: at most 1.3 times the time. Made-up rides of 300,000 people with phone,
 e-mail and card; the list names people by phone, in three spellings, or by e-mail, and half of its entries are known to nobody.
-Both runs map the identifiers; ``--bare`` also times a recipe that maps none. Times are wall clock; compare within a run.
+Both runs map the identifiers; ``--bare`` also times a recipe that maps none. Compare within a run; on a loaded machine the
+processors' time is the steadier measure.
 """
 
 from __future__ import annotations
@@ -118,11 +119,11 @@ def recipe(folder: Path, *, identifiers: bool, listed: bool) -> Path:
     return path
 
 
-def timed(folder: Path, path: Path, name: str) -> tuple[float, dict[str, Any]]:
-    """Seconds of one release with a register of its own."""
-    began = time.perf_counter()
+def timed(folder: Path, path: Path, name: str) -> tuple[float, float, dict[str, Any]]:
+    """Seconds of the clock and of the processors for one release with a register of its own."""
+    began, used = time.perf_counter(), time.process_time()
     result = release(path, out=folder / name, registry=folder / f"{name}.registry")
-    return time.perf_counter() - began, result.run
+    return time.perf_counter() - began, time.process_time() - used, result.run
 
 
 def main() -> None:
@@ -131,32 +132,35 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--listed", type=int, default=200_000)
     parser.add_argument("--bare", action="store_true")
-    parser.add_argument("--strangers", action="store_true", help="a list of people who are not in the rows: nothing gets less")
+    parser.add_argument(
+        "--strangers", action="store_true", help="a list of people who are not in the rows: nothing gets less"
+    )
     parser.add_argument("--repeat", type=int, default=2)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         write_inputs(folder, given.rows, given.listed, PEOPLE if given.strangers else 0)
         with_list, without = (
             recipe(folder, identifiers=True, listed=True),
             recipe(folder, identifiers=True, listed=False),
         )
-        seconds: dict[str, list[float]] = {"without": [], "with": []}
+        clock: dict[str, list[float]] = {"without": [], "with": []}
+        processors: dict[str, list[float]] = {"without": [], "with": []}
         for turn in range(given.repeat):
-            spent, run = timed(folder, without, f"without{turn}")
-            seconds["without"].append(spent)
-            print(f"without the list: {spent:.1f} s, read {run['seconds']['read']:.1f} s")
-            spent, run = timed(folder, with_list, f"with{turn}")
-            seconds["with"].append(spent)
-            dropped = run["lines"][0]["dropped"].get("erasure", 0)
-            print(
-                f"with {given.listed:,} listed: {spent:.1f} s, read {run['seconds']['read']:.1f} s, {dropped:,} rows erased"
-            )
+            for name, path in (("without", without), ("with", with_list)):
+                wall, used, run = timed(folder, path, f"{name}{turn}")
+                clock[name].append(wall)
+                processors[name].append(used)
+                gone = run["lines"][0]["dropped"].get("erasure", 0)
+                print(f"{name:<8} the list: {wall:.1f} s, processors {used:.1f} s, {gone:,} rows erased", flush=True)
         if given.bare:
-            spent, _ = timed(folder, recipe(folder, identifiers=False, listed=False), "bare")
-            print(f"no identifiers mapped: {spent:.1f} s")
-        ratio = min(seconds["with"]) / min(seconds["without"])
-        print(f"ratio {ratio:.2f} (goal: at most 1.30)")
+            wall, used, _ = timed(folder, recipe(folder, identifiers=False, listed=False), "bare")
+            print(f"no identifiers mapped: {wall:.1f} s, processors {used:.1f} s")
+        ratio = min(clock["with"]) / min(clock["without"])
+        print(
+            f"ratio {ratio:.2f} (goal: at most 1.30); of the processors' time "
+            f"{min(processors['with']) / min(processors['without']):.2f}"
+        )
         sys.exit(0 if ratio <= 1.3 else 1)
 
 

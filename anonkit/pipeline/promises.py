@@ -43,8 +43,11 @@ class PromiseKeeper:
         self.people = None
         if recipe.lists or spec.accounts or matched or blocked is not None or recipe.records_subjects:
             named = "person" in spec.columns
+            all_kinds = blocked is not None or recipe.records_subjects
+            asked = {*self._listed.column("kind").unique().to_pylist(), *(["phone"] if matched else [])}
+            kinds = None if all_kinds else frozenset(asked)
             self.people = gather_people(
-                people_of_rows(spec, opened, session=session) if named else NOBODY,
+                people_of_rows(spec, opened, session=session, kinds=kinds) if named else NOBODY,
                 read_accounts(spec.accounts, session=session) if spec.accounts is not None else None,
                 others_of_rows(table),
                 other_kinds=tuple(kind for kind, _ in spec.other_columns),

@@ -256,7 +256,7 @@ def _marked(names: pa.Table, blocked: Blocked) -> pa.Table:
     """People of whom an identifier is marked in the register."""
     found: set[str] = set()
     for kind in KINDS:
-        mine = names.filter(pc.equal(names.column("kind"), kind)).drop_nulls()
+        mine = names.filter(pc.equal(names.column("kind"), kind)).drop_null()
         values = mine.column("norm").to_pylist()
         people = mine.column("person").to_pylist()
         found |= {person for person, hit in zip(people, blocked(kind, values), strict=True) if hit}

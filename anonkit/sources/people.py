@@ -20,15 +20,19 @@ DATES = ("birth_date", "deleted_on", "withdrawn_on")
 CONSENT = "consent_"
 
 
-def people_of_rows(spec: InputSpec, opened: OpenInput, *, session: Session) -> pa.Table:
+def people_of_rows(
+    spec: InputSpec, opened: OpenInput, *, session: Session, kinds: frozenset[str] | None = None
+) -> pa.Table:
     """Distinct ``person`` and identifiers of an input's rows; one column of text for each kind that is mapped.
+
+    ``kinds`` : identifiers that anybody asks for; None: all.
 
     Privacy
     -------
     Direct identifiers, in memory. ``person`` is the operator's own id, written as the rows write it.
     """
     wanted: dict[str, str] = {"person": spec.columns["person"]}
-    wanted.update(spec.identifiers.items())
+    wanted.update((kind, column) for kind, column in spec.identifiers.items() if kinds is None or kind in kinds)
     picks = ", ".join(
         f"{id_sql(source_sql(spec, column, opened.kinds), somebody=name == 'person')} AS {name}"
         for name, column in wanted.items()
