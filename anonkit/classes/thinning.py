@@ -30,6 +30,6 @@ def thin_rows(frame: nw.LazyFrame[Any], by: list[str], *, unit: str, max_rows: i
         raise RecipeError(f"max_rows is {max_rows}", hint="keep at least one row a person and class")
     counts = frame.filter(~nw.col(unit).is_null()).group_by([*by, unit]).agg(nw.len().alias("_n"))
     heavy = frame.join(counts.filter(nw.col("_n") > max_rows), on=[*by, unit], how="semi")
-    order = nw.col("trip").cum_count().over(*by, unit, order_by="trip").alias("_rank")
+    order = nw.col("trip").rank("ordinal").over(*by, unit).alias("_rank")
     beyond = heavy.select("trip", order, *by, unit).filter(nw.col("_rank") > max_rows)
     return frame.join(beyond, on=["trip", unit], how="anti")

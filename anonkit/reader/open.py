@@ -41,11 +41,13 @@ class ProductTable:
         return self.session.collect(self.lazy()).to_pandas()
 
     def total(self, *, by: str | list[str]) -> pd.DataFrame:
-        """Released trips summed by columns; suppressed trips are missing from it."""
+        """Released trips summed by columns; suppressed trips are missing. Roll-ups stand apart, by ``rolled_up``."""
         names = [by] if isinstance(by, str) else by
         unknown = [name for name in names if name not in self.columns]
         if unknown:
             raise SchemaError(f"{self.name} has no columns {unknown}", hint=f"columns are {list(self.columns)}")
+        if "rolled_up" in self.columns and "rolled_up" not in names:
+            names = ["rolled_up", *names]  # cells and bins of different levels are never added up
         listed = ", ".join(identifier(name) for name in names)
         count = "sum(trips)::BIGINT" if "trips" in self.columns else "count(*)"
         query = f"SELECT {listed}, {count} AS trips FROM {{table}} GROUP BY ALL ORDER BY ALL"
