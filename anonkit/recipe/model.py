@@ -481,11 +481,16 @@ class Recipe(AnyRecipe):
 
     def _one_kind(self) -> None:
         """Inputs that can be counted together, in a tessellation that can place them."""
-        kinds = {entry.kind for entry in self.inputs}
+        kinds = {entry.gives for entry in self.inputs}
         if len(kinds) > 1:
             raise ValueError("inputs are of two kinds; a release holds trips or visits, not both")
         if kinds == {"visits"} and (self.products.trips or self.products.flows):
             raise ValueError("visits have one place: they give volumes, neither trips nor flows")
+        told = self.products.flows.statistics if self.products.flows else {}
+        if told and any(entry.kind == "taps" for entry in self.inputs):
+            raise ValueError(
+                f"flows tell {sorted(told)}, but of card taps neither end time nor distance is known; leave statistics out"
+            )
         for entry in self.inputs:
             if entry.in_zones and self.geo.zones is None:
                 raise ValueError(f"input {entry.operator!r} says places by zone, but geo names no zones")
@@ -509,7 +514,7 @@ class Recipe(AnyRecipe):
                         max_rows=level.rows_per_person if isinstance(level, TripLevel) else None,
                         roll_up=self._rolled(level, grid),
                         statistics=_statistics(level),
-                        ends=("start",) if self.inputs[0].kind == "visits" else ("start", "end"),
+                        ends=("start",) if self.inputs[0].gives == "visits" else ("start", "end"),
                     )
                 )
         return tuple(result)

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from anonkit.base.errors import SourceError
+from anonkit.base.errors import PermissionRefusedError, RecipeError, SourceError
 from anonkit.engine import Session
 from anonkit.pipeline import release
 from anonkit.pipeline.ingest import ingest
@@ -280,3 +280,32 @@ def test_a_phone_planted_in_any_column_never_reaches_a_stored_table(operator: st
             ingest(loaded, session=session, key=b"k" * 32, record_key=b"r" * 32, as_of=as_of)
             for path in session.folder.rglob("*.parquet"):
                 assert PLANTED[1:] not in str(pq.read_table(path).to_pylist()), column
+
+
+# --- what a recipe may ask of taps ----------------------------------------------------------------------------------
+
+
+def _bakikart(tmp_path: Path, **flows: Any) -> Path:
+    said = yaml.safe_load((RECIPES / "bakikart.yml").read_text(encoding="utf-8"))
+    said["geo"]["area"] = str(ROOT / "data" / "areas" / "baku.geojson")
+    entry = said["inputs"][0]
+    entry["path"] = str(SAMPLES / "bakikart" / "fare_transactions.csv")
+    entry["places"]["path"], entry["accounts"]["path"] = str(STOPS["path"]), str(SAMPLES / "bakikart" / "accounts.csv")
+    said["products"]["flows"].update(flows)
+    path = tmp_path / "recipe.yml"
+    path.write_text(yaml.safe_dump(said), encoding="utf-8")
+    return path
+
+
+def test_durations_of_taps_are_not_told_since_nobody_knows_them(tmp_path: Path) -> None:
+    assert load_recipe(_bakikart(tmp_path))[0].inputs[0].gives == "trips"
+    with pytest.raises(RecipeError, match="of card taps neither end time nor distance is known"):
+        load_recipe(_bakikart(tmp_path, statistics={"duration_s": {"step": 60, "high": 3600}}))
+
+
+@pytest.mark.parametrize("use", ["sell", "share", "research"])
+def test_r33_bakikart_is_for_its_own_service_level_only(use: str, tmp_path: Path) -> None:
+    path = _bakikart(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace("use: service_improvement", f"use: {use}"))
+    with pytest.raises(PermissionRefusedError, match=r"4\.2"):
+        load_recipe(path)
