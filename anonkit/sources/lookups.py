@@ -31,7 +31,7 @@ def with_lookups(opened: OpenInput, lookups: dict[str, Lookup], *, session: Sess
 
 
 def _with_one(opened: OpenInput, name: str, lookup: Lookup, session: Session) -> OpenInput:
-    taken = sorted(set(lookup.columns) & set(opened.kinds))
+    taken = sorted(set(lookup.columns) & {*opened.kinds, *opened.dropped_columns})
     if taken:
         raise SourceError(
             f"lookup {name!r} adds the columns {taken}, which {opened.path.name} has itself",
