@@ -248,7 +248,7 @@ PLANTED = "+994501234567"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operator", ["uklon", "pokupi"])
+@pytest.mark.parametrize("operator", ["uklon", "pokupi", "bakikart"])
 def test_a_phone_planted_in_any_column_never_reaches_a_stored_table(operator: str, tmp_path: Path) -> None:
     from datetime import UTC, datetime
 
@@ -261,6 +261,8 @@ def test_a_phone_planted_in_any_column_never_reaches_a_stored_table(operator: st
     shutil.copy(ROOT / "data" / "areas" / area, tmp_path / "areas" / area)
     said["geo"]["area"] = f"areas/{area}"
     said["inputs"][0]["accounts"]["path"] = str(raw.with_name("accounts.csv"))
+    if "places" in said["inputs"][0]:
+        said["inputs"][0]["places"] = {"path": str(STOPS["path"])}
     said["inputs"][0]["path"] = "planted.csv"
     said["inputs"][0]["checks"] = {"max_rejected": 1.0}
     recipe = tmp_path / "recipe.yml"
@@ -280,6 +282,41 @@ def test_a_phone_planted_in_any_column_never_reaches_a_stored_table(operator: st
             ingest(loaded, session=session, key=b"k" * 32, record_key=b"r" * 32, as_of=as_of)
             for path in session.folder.rglob("*.parquet"):
                 assert PLANTED[1:] not in str(pq.read_table(path).to_pylist()), column
+
+
+KEPT = re.compile(r"^[0-9T:Z. +-]+$|^LOC[0-9]+$|^rider$|^AZ-CHA-C[0-9]+$")
+"""Values that must stay, else no row is used: times, numbers, places, the type of a trip, accounts that consented."""
+
+
+def _planted(value: Any, number: int) -> Any:
+    """The same value with a phone in place of every text."""
+    if isinstance(value, dict):
+        return {name: inner if name == "trip_id" else _planted(inner, number) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_planted(inner, number) for inner in value]
+    return f"{PLANTED} {number}" if isinstance(value, str) and not KEPT.match(value) else value
+
+
+@pytest.mark.parametrize(("operator", "file"), [("charge_az", "cdrs.json"), ("kontaktplus_mds", "mds_trips.json")])
+def test_a_phone_planted_in_every_text_of_json_never_reaches_a_stored_table(
+    operator: str, file: str, tmp_path: Path, session: Session
+) -> None:
+    from datetime import UTC, datetime
+
+    samples = SAMPLES / operator.removesuffix("_mds")
+    document = json.loads((samples / file).read_text(encoding="utf-8"))
+    name = "data" if "data" in document else "trips"
+    document[name] = [_planted(record, number) for number, record in enumerate(document[name][:200])]
+    (tmp_path / file).write_text(json.dumps(document), encoding="utf-8")
+    text = (RECIPES / f"{operator}.yml").read_text(encoding="utf-8").replace("../", f"{ROOT}/data/")
+    text = text.replace(str(samples / file), str(tmp_path / file))
+    (tmp_path / "recipe.yml").write_text(text, encoding="utf-8")
+    recipe, _ = load_recipe(tmp_path / "recipe.yml")
+    as_of = datetime(2026, 11, 10, tzinfo=UTC)
+    found = ingest(recipe, session=session, key=b"k" * 32, record_key=b"r" * 32, as_of=as_of)
+    assert found.accounting[0].used > 100
+    for path in session.folder.rglob("*.parquet"):
+        assert PLANTED[1:] not in str(pq.read_table(path).to_pylist())
 
 
 # --- what a recipe may ask of taps ----------------------------------------------------------------------------------
