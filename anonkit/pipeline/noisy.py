@@ -28,6 +28,7 @@ from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.page import REPORT, noisy_tables
 from anonkit.pipeline.register import Register
 from anonkit.pipeline.review import review_noisy, write_review
+from anonkit.pipeline.subjects import Subjects
 from anonkit.publish import Handover
 from anonkit.publish.noisy import NoisySpec, NoisyTable, check_noisy, write_noisy
 from anonkit.recipe import NoisyProduct, NoisyRecipe
@@ -116,7 +117,14 @@ def make_noisy(
     purse = Purse(ledger=ledger, product="release", release=release, periods=periods)
     purse.affords(recipe.epsilon)  # the whole release, before its first product is drawn
     with progress.stage("read"):
-        ingested = ingest(recipe, session=session, key=fresh_key(), record_key=register.record_key, as_of=when)
+        ingested = ingest(
+            recipe,
+            session=session,
+            key=fresh_key(),
+            record_key=register.record_key,
+            as_of=when,
+            subjects=Subjects.open(register.folder),
+        )
         rows = session.checkpoint(ingested.rows, "used")
         places.write_rejected(ingested.rejected)
     with progress.stage("draw"):

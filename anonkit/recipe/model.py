@@ -475,6 +475,11 @@ class Recipe(AnyRecipe):
                     f"{product.kind} publishes {unknown}; columns that may be published are {sorted(known)}"
                 )
         check_chain(self.kanon_products, self.time.time_bins)
+        if self.pooling.column is not None and self.measured:
+            raise ValueError(
+                "statistics take one value a person, but somebody of these operators may be there twice (ruling 2); leave "
+                "statistics out, or make one release for each operator"
+            )
         if self.counts.noise is not None and self.counts.largest >= self.privacy.protection.k:
             raise ValueError("counts.largest must be below k, else a published class could show no trips")
         return self

@@ -123,6 +123,13 @@ def test_operator_column_of_several_operators_is_refused(pool: Any) -> None:
         pool.ingest(lambda recipe: recipe["products"]["flows"].update(columns=["operator"]))
 
 
+def test_r02_statistics_of_people_who_may_be_there_twice_are_refused(pool: Any) -> None:
+    both(pool, alpha=range(6), beta=range(6))
+    told = {"duration_s": {"step": 60, "high": 3600}}
+    with pytest.raises(RecipeError, match="one value a person"):
+        pool.ingest(lambda recipe: recipe["products"]["flows"].update(statistics=told))
+
+
 def test_r27_the_pools_key_stays_in_the_folder_of_releases(pool: Any) -> None:
     both(pool, alpha=range(6), beta=range(6))
     assert published(pool, 6)
