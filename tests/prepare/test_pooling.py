@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import csv
-import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from anonkit.base.errors import RecipeError, ReleaseRefusedError
 from anonkit.prepare import Member, load_policy, plan_pooling
 from anonkit.recipe.model import Recipe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+SPELT = {"north": "+99450{:07d}", "south": "050-{:07d}"}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -158,59 +159,53 @@ def test_r02_matched_persons_are_the_distinct_phones(
 
 
 @pytest.mark.real
-@pytest.mark.slow
 def test_r02_porto_callers_who_phone_two_fleets_count_once(tmp_path: Path, real_data: Path) -> None:
-    """Real Porto trips of callers, shared out to two fleets; each caller's planted phone is the same at both."""
-    import yaml
+    """Real trips of callers shared out to two fleets, trip by trip; each caller's planted phone is the same at both."""
     from anonkit.pipeline import release
 
     recipe = yaml.safe_load((ROOT / "tests/real/recipes/porto_callers.yml").read_text(encoding="utf-8"))
-    source = recipe["inputs"][0]
-    found = list(real_data.rglob(Path(source["path"]).name))
-    if not found:
-        pytest.skip("needs the Porto taxi trips")
-    draw, caller = random.Random(7), source["columns"]["person"]
-    fleets = {name: (tmp_path / f"{name}.csv").open("w", newline="", encoding="utf-8") for name in ("north", "south")}
-    with found[0].open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        fields = [*(reader.fieldnames or ()), "phone"]
-        writers = {name: csv.DictWriter(file, fields) for name, file in fleets.items()}
-        for writer in writers.values():
+    with (real_data / "porto_taxi" / "trips.csv").open(newline="", encoding="utf-8") as stream:
+        trips = [row for row in csv.DictReader(stream) if row["ORIGIN_CALL"] not in ("", "NA")]
+    callers = {row["ORIGIN_CALL"]: number for number, row in enumerate(trips)}
+    fleets = {"north": trips[::2], "south": trips[1::2]}
+    twice = set.intersection(*({row["ORIGIN_CALL"] for row in rows} for rows in fleets.values()))
+    assert len(twice) >= 10
+    for fleet, rows in fleets.items():
+        with (tmp_path / f"{fleet}.csv").open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, [*rows[0], "phone"])
             writer.writeheader()
-        for number, row in enumerate(reader):
-            if number == 60_000:
-                break
-            if row[caller] and row[caller] != "NA":
-                digits = int(float(row[caller])) % 10_000_000
-                fleet = draw.choice(["north", "south"])
-                row[caller] = f"{fleet}-{row[caller]}"
-                writers[fleet].writerow({**row, "phone": f"+99450{digits:07d}"})
-    for file in fleets.values():
-        file.close()
-    policy = {"title": "t", "version": "1", "territory": "Porto"}
-    uses = {"research": "made up for this test", "cross_operator_matching": "made up for this test"}
-    area = ROOT / "tests/real/areas/porto.geojson"
-    counts = {}
-    for matched in (True, False):
+            for row in rows:
+                phone = SPELT[fleet].format(callers[row["ORIGIN_CALL"]])
+                writer.writerow({**row, "ORIGIN_CALL": f"{fleet}-{row['ORIGIN_CALL']}", "phone": phone})
+    runs = {}
+    for uses in (("research", "cross_operator_matching"), ("research",)):
         inputs = []
-        for name in fleets:
-            permitted = uses if matched else {"research": uses["research"]}
-            (tmp_path / f"{name}.yml").write_text(yaml.safe_dump({"operator": name, **policy, "uses": permitted}))
+        for fleet in fleets:
+            policy = {"operator": fleet, "title": fleet, "version": "1", "territory": "Porto"}
+            policy["uses"] = dict.fromkeys(uses, "made up for this test")
+            (tmp_path / f"{fleet}-{len(uses)}.yml").write_text(yaml.safe_dump(policy))
             entry = {
-                **source,
-                "path": str(tmp_path / f"{name}.csv"),
-                "operator": name,
-                "policy": str(tmp_path / f"{name}.yml"),
+                **recipe["inputs"][0],
+                "path": f"{fleet}.csv",
+                "operator": fleet,
+                "identifiers": {"phone": "phone"},
             }
-            inputs.append({**entry, "identifiers": {"phone": "phone"}})
-        said = {**recipe, "use": "research", "inputs": inputs, "registry_subjects": False}
-        said["geo"] = {**recipe["geo"], "area": str(area)}
+            inputs.append({**entry, "policy": f"{fleet}-{len(uses)}.yml"})
+        said = {**recipe, "use": "research", "inputs": inputs}
+        said["geo"] = {**recipe["geo"], "area": str(ROOT / "tests/real/areas/porto.geojson")}
         said["privacy"] = {**recipe["privacy"], "protect": {"person": 5}}
-        path = tmp_path / f"pooled-{matched}.yml"
+        said["products"] = {"volumes": {"cell_m": 4000, "bins": "6h"}}
+        path = tmp_path / f"pooled-{len(uses)}.yml"
         path.write_text(yaml.safe_dump(said, sort_keys=False))
-        result = release(path, out=tmp_path / f"out-{matched}", registry=tmp_path / f"registry-{matched}")
-        counts[matched] = result.run
-    persons = {name: run["risk"]["before"]["persons"] for name, run in counts.items()}
-    released = {name: run["products"][0]["trips_released"] for name, run in counts.items()}
-    assert persons[True] < persons[False]  # callers of both fleets are one person each
-    assert 0 < released[False] <= released[True]  # and never fewer than that are certain
+        runs[uses[-1]] = release(
+            path, out=tmp_path / f"out-{len(uses)}", registry=tmp_path / f"registry-{len(uses)}"
+        ).run
+    matched, apart = runs["cross_operator_matching"], runs["research"]
+    used = sum(lines["used"] for lines in matched["lines"])
+    persons, tokens = matched["risk"]["before"]["persons"], apart["risk"]["before"]["persons"]
+    assert used == sum(lines["used"] for lines in apart["lines"]) == 265
+    assert (
+        persons <= len(callers) < tokens
+    )  # a caller of both fleets is one person, and two tokens where he is not matched
+    certain, known = (run["products"][0]["trips_released"] for run in (apart, matched))
+    assert 0 < certain <= known <= used  # the larger fleet's callers are certain; never more than matching finds
