@@ -94,7 +94,10 @@ def count_classes(
         sums.append(int_sum("_record").alias(RECORD))
     classes = counted.with_columns(nw.col("_n").alias("_top"), *extra).group_by(inner).agg(*sums)
     if among is not None:
-        largest = {PERSONS, TOP, REST_PERSONS}
+        largest = {
+            PERSONS,
+            REST_PERSONS,
+        }  # rows of the largest unit are summed: he may be the same person in each group
         counts = (ROWS, PERSONS, TOP, REST_ROWS, REST_PERSONS, RECORD)
         present = [name for name in counts if name in classes.collect_schema().names()]
         classes = classes.group_by(by).agg(

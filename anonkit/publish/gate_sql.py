@@ -45,6 +45,19 @@ class GateSql:
         return f"coalesce(list_max(map_values(histogram({self.among}) {met})), 0)"
 
     @property
+    def _top(self) -> str:
+        """SQL of the most rows that one person may have: one of each group may be the same one, so their sum."""
+        known = f"FILTER ({self.unit} IS NOT NULL)"
+        if self.among is None:
+            return f"max(n) {known}"
+        pairs = f"list({{g: {self.among}, n: n}}) {known}"
+        groups = f"list_distinct(list({self.among}) {known})"
+        return (
+            f"coalesce(list_sum(list_transform({groups}, lambda g: "
+            f"list_max(list_transform(list_filter({pairs}, lambda x: x.g = g), lambda x: x.n)))), 0)"
+        )
+
+    @property
     def _apart(self) -> str:
         return f", {self.among}" if self.among is not None else ""
 
@@ -152,7 +165,7 @@ class GateSql:
             f"count(*) FILTER (top * {share.denominator} > n * {share.numerator}), count(*) FILTER ({rest}), "
             f"count(*) FILTER (top * {risk.denominator} > n * {risk.numerator}) "
             f"FROM ({written}) w FULL JOIN (SELECT {grouped}, sum(n)::BIGINT AS n, {self.units(self.unit)} AS units, "
-            f"max(n) FILTER ({self.unit} IS NOT NULL) AS top, sum(o)::BIGINT AS rest, "
+            f"{self._top} AS top, sum(o)::BIGINT AS rest, "
             f"{self.units(self.unit, 'o > 0')} AS rest_units, (sum(record) % {2**40})::BIGINT AS record "
             f"FROM (SELECT {grouped}{self._apart}, {self.unit}, count(*) AS n, count(*) FILTER ({open_}) AS o, {record} AS record "
             f"FROM {{rows}} WHERE hit GROUP BY ALL) GROUP BY ALL) c USING ({grouped}) {join_drivers}",

@@ -124,6 +124,21 @@ def test_operator_column_of_several_operators_is_refused(pool: Any) -> None:
         pool.ingest(lambda recipe: recipe["products"]["flows"].update(columns=["operator"]))
 
 
+def test_r06_one_persons_share_is_bounded_over_operators_that_cannot_be_matched(pool: Any) -> None:
+    # at each operator 5 persons, one with 8 of 12 rows: 8 of 24 if they are two people, 16 of 24 if he is one
+    both(pool, alpha=range(5), beta=range(20, 25), matched=False)
+    for operator, number in (("alpha", 0), ("beta", 20)):
+        for _ in range(7):
+            pool.ride(operator, f"{operator}-{number}", at=(0, 0), to=(4, 0))
+
+    def limit(share: str) -> Any:
+        return lambda recipe: recipe["privacy"].update(dominance=share)
+
+    with pytest.raises(ReleaseRefusedError):
+        pool.release(limit("1/2"))
+    pool.release(limit("2/3"), out="two_thirds")
+
+
 def test_r02_statistics_of_people_who_may_be_there_twice_are_refused(pool: Any) -> None:
     both(pool, alpha=range(6), beta=range(6))
     told = {"duration_s": {"step": 60, "high": 3600}}
