@@ -48,7 +48,7 @@ def risk(
             typer.echo(
                 "A noisy release has no classes of people: its guarantee bounds what is learned, see its statement."
             )
-        if limit is not None:
+        if limit is not None and (found.risk is not None or over):
             told = "above" if over else "not above"
             typer.secho(f"{told} {limit}", fg="red" if over else "green")
     if over:

@@ -24,10 +24,8 @@ from anonkit.engine import Session
 from anonkit.kanon import Decisions, decide_products
 from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.measure import measure_risk, product_figures
-from anonkit.pipeline.noisy import make_noisy
 from anonkit.pipeline.page import REPORT, measure_utility, report_tables
 from anonkit.pipeline.register import Register, product_hashes
-from anonkit.pipeline.review import review_release, write_review
 from anonkit.pipeline.subjects import Subjects
 from anonkit.publish import Handover, ReleaseSpec, run_gate, write_bundle
 from anonkit.recipe import NoisyRecipe, Recipe, load_recipe
@@ -97,6 +95,8 @@ def release(
             register = Register.open(Path(registry) if registry is not None else places.out.with_name(REGISTRY))
             subjects = Subjects.open(register.folder)
             if isinstance(read, NoisyRecipe):
+                from anonkit.pipeline.noisy import make_noisy  # brings in opendp and scikit-learn
+
                 noisy = make_noisy(read, digest, places, register, session, progress, when)
                 result = ReleaseResult(out=places.out, inside=places.inside, findings=noisy.findings, run=noisy.run)
             else:
@@ -199,6 +199,8 @@ def _make(
         "seconds": {name: round(seconds, 3) for name, seconds in progress.seconds.items()},
     }
     with progress.stage("report"):
+        from anonkit.pipeline.review import review_release, write_review  # attacks bring in Numba and SciPy
+
         tables = report_tables(decisions, recipe, places.staging, session=session)
         run["utility"] = measure_utility(decisions, tables, recipe, session=session)
         progress.moment("report:before review")

@@ -16,6 +16,7 @@ from anonkit.viz import Svg, cell_map
 from anonkit.viz.colours import AFTER, FAINT, LIMIT, RULE
 from anonkit.viz.svg import Drawing
 
+PERCENT = (0, 5, 10, 20, 50, 100)
 WIDTH, LEFT, ROW, HEAD = 660, 150, 34, 46
 
 
@@ -97,7 +98,7 @@ def _maps(name: str, frame: pd.DataFrame, tables: ReportTables) -> list[Html]:
     if cell is None or tables.shapes is None:
         return []
     sums = frame.assign(square=frame["half"] ** 2).groupby(cell, as_index=False)[["trips", "square"]].sum()
-    sums["error"] = np.sqrt(sums["square"]).round(1)
+    sums["error"] = (100 * np.sqrt(sums["square"]) / sums["trips"].clip(lower=1)).round().clip(upper=999)
     sums["trips"] = sums["trips"].round()
     more: dict[str, Any] = {
         "cell": cell,
@@ -107,8 +108,14 @@ def _maps(name: str, frame: pd.DataFrame, tables: ReportTables) -> list[Html]:
         "absent": "outside the area",
     }
     told = cell_map(sums, value="trips", title=f"Leaves: {name}, noisy", **more)
-    wrong = cell_map(sums, value="error", title=f"Error of {name}, by cell", unit="trips, half width", **more)
+    wrong = cell_map(
+        sums, value="error", title=f"Error of {name}, by cell", unit="% of its trips", breaks=PERCENT, **more
+    )
     return [
         figure(told, "Summed over time and destination; noise makes empty cells look used."),
-        figure(wrong, "Half width of the 95 % interval of the cell's sum, rows taken as independent."),
+        figure(
+            wrong,
+            "Half width of the 95 % interval of the cell's sum as a share of it, rows taken as independent. 100 % and more: "
+            "nothing can be said of the cell.",
+        ),
     ]
