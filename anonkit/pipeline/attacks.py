@@ -100,7 +100,7 @@ def run_attacks(decisions: Decisions, recipe: Recipe, *, session: Session) -> At
         if len(rows):
             figures += [
                 replace(found, name=f"{found.name} ({side})", unit=unit, assumptions=_assumed(found, side))
-                for found in _side(rows, unit == "trip")
+                for found in _side(rows, unit == "trip", raw=side == "before")
             ]
     alone = _alone(after) if len(after) else None
     members = _membership(after, recipe) if len(after) else ()
@@ -150,8 +150,8 @@ def _rows(decisions: Decisions, step: Step, recipe: Recipe, session: Session, *,
     )
 
 
-def _side(rows: Rows, trips_only: bool) -> list[RiskFigure]:
-    """Every attack on one side."""
+def _side(rows: Rows, trips_only: bool, *, raw: bool) -> list[RiskFigure]:
+    """Every attack on one side; on very many raw rows not those that only repeat that raw trips give people away."""
     known = (1,) if trips_only else KNOWN
     found = list(unicity_risk(rows.unit, combine(rows.start, rows.bin), known=known, persons=PERSONS, seed=SEED))
     target = np.where(np.isin(rows.unit, _sampled(rows.unit)), rows.unit, -1)
@@ -164,6 +164,8 @@ def _side(rows: Rows, trips_only: bool) -> list[RiskFigure]:
     shares = {"rows": alone.rows, "unique_rows": alone.unique_rows, "rows_under_5": alone.rows_under_5}
     risk = trip_risk(rows.unit, *rows.keys)
     found.append(replace(risk, details={**risk.details, **shares}))
+    if raw and len(rows) > SMALL:
+        return found
     for name, given, asked in (("destination", rows.start, rows.end), ("origin", rows.end, rows.start)):
         guess = destination_inference(target, combine(given, rows.bin), asked, seed=SEED)
         knows = f"the attacker knows {'origin' if name == 'destination' else 'destination'} and time of a trip and takes the most frequent {name}"
