@@ -9,6 +9,7 @@ stay in this process; at most a sample of them is attacked, everybody is what th
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,12 @@ SEED = 20_260_101
 WEEK_H, EPOCH_DAY = 168, 3
 """The epoch was a Thursday: day 3 of a week that begins on Monday."""
 SMALL = 200_000
-"""Up to so many rows the surface has three levels of cells and bins, above it two."""
+"""Up to so many rows the surface has three levels of cells and bins; above it two of cells, and one of bins."""
 LINKED = (
     "as if the rows of one person could be linked, which no column that leaves allows: what a leaked token would cost"
 )
+MOST_CELLS = 50
+"""Cells of a target that a membership attacker looks at; more would only make him surer."""
 FEW_WORLDS = Worlds(train=300, test=2_000)
 
 
@@ -66,6 +69,16 @@ class Rows:
         if self.bins.pool == "none":
             hour = hour + 24 * EPOCH_DAY
         return np.asarray(hour % WEEK_H)
+
+    @cached_property
+    def code(self) -> Ints:
+        """The class of each row."""
+        return combine(*self.keys)
+
+    @cached_property
+    def place_time(self) -> Ints:
+        """Where and when each row begins."""
+        return combine(self.start, self.bin)
 
     @property
     def keys(self) -> tuple[Ints, ...]:
@@ -153,21 +166,22 @@ def _rows(decisions: Decisions, step: Step, recipe: Recipe, session: Session, *,
 def _side(rows: Rows, trips_only: bool, *, raw: bool) -> list[RiskFigure]:
     """Every attack on one side; on very many raw rows not those that only repeat that raw trips give people away."""
     known = (1,) if trips_only else KNOWN
-    found = list(unicity_risk(rows.unit, combine(rows.start, rows.bin), known=known, persons=PERSONS, seed=SEED))
+    found = list(unicity_risk(rows.unit, rows.place_time, known=known, persons=PERSONS, seed=SEED))
     target = np.where(np.isin(rows.unit, _sampled(rows.unit)), rows.unit, -1)
-    if not trips_only:
+    if not trips_only and not (raw and len(rows) > SMALL):
         found += [top_places_risk(rows.unit, rows.start, top=2)]
         found += [home_work_risk(rows.unit, rows.start, rows.hour_of_week)]
     if rows.end is None:
         return found
-    alone = trip_uniqueness(*rows.keys)
+    alone = trip_uniqueness(rows.code)
     shares = {"rows": alone.rows, "unique_rows": alone.unique_rows, "rows_under_5": alone.rows_under_5}
-    risk = trip_risk(rows.unit, *rows.keys)
+    risk = trip_risk(rows.unit, rows.code)
     found.append(replace(risk, details={**risk.details, **shares}))
     if raw and len(rows) > SMALL:
         return found
     for name, given, asked in (("destination", rows.start, rows.end), ("origin", rows.end, rows.start)):
-        guess = destination_inference(target, combine(given, rows.bin), asked, seed=SEED)
+        known_part = rows.place_time if name == "destination" else combine(given, rows.bin)
+        guess = destination_inference(target, known_part, asked, seed=SEED)
         knows = f"the attacker knows {'origin' if name == 'destination' else 'destination'} and time of a trip and takes the most frequent {name}"
         found.append(replace(guess, name=f"{name} inference", assumptions=(knows,)))
     if not trips_only and rows.bins.pool == "none":
@@ -188,7 +202,7 @@ def _sampled(unit: Ints) -> Ints:
 
 def _alone(rows: Rows) -> RiskFigure:
     """Each place-time of each person by itself, as nothing that leaves says which rows belong together."""
-    table = incidence(rows.unit, combine(*rows.keys))
+    table = incidence(rows.unit, rows.code)
     owner = np.repeat(np.arange(table.persons), np.diff(table.person_start))
     holders = np.diff(table.item_start)[table.item]
     alone, pair = np.zeros(table.persons, bool), np.zeros(table.persons, bool)
@@ -212,7 +226,7 @@ def _surface(rows: Rows, recipe: Recipe) -> tuple[SurfacePoint, ...]:
     grid, base = recipe.geo.grid, recipe.time.time_bins
     levels = range(min(grid.levels, 3 if len(rows) <= SMALL else 2))
     places = {grid.level_name(level): np.asarray(_coarser(rows.start, grid, level)) for level in levels}
-    widths = [base.seconds, 21_600, 86_400] if len(rows) <= SMALL else [base.seconds, 86_400]
+    widths = [base.seconds, 21_600, 86_400] if len(rows) <= SMALL else [86_400]
     times = {
         _width(width): rows.bin * base.seconds // width for width in dict.fromkeys(widths) if width % base.seconds == 0
     }
@@ -231,15 +245,14 @@ def _width(seconds: int) -> str:
 def _membership(rows: Rows, recipe: Recipe) -> tuple[RiskFigure, ...]:
     """Whether the heaviest and the most outlying person is in, for somebody who knows all others' trips."""
     protection, noise = recipe.privacy.protection, recipe.counts.noise
-    item = combine(*rows.keys)
-    table = incidence(rows.unit, item)
+    table = incidence(rows.unit, rows.code)
     whole = sparse.csr_array(
         (table.count.astype(float), table.item, table.person_start), shape=(table.persons, table.items)
     )
     found = []
     for name, choose in (("heaviest", heaviest), ("most outlying", most_outlying)):
         target = choose(whole, persons=1)
-        cells = np.sort(table.items_of(int(target[0])))[:200]
+        cells = np.sort(table.items_of(int(target[0])))[:MOST_CELLS]
         part = sparse.csr_array(whole[:, cells])
 
         def release(trips: Any, persons: Any, rng: np.random.Generator) -> Any:

@@ -33,7 +33,7 @@ from anonkit.report import write_report
 from anonkit.version import __version__
 
 REGISTRY = "anonkit.registry"
-STAGES = ("read", "decide", "measure", "write", "gate", "report", "hand over")
+STAGES = ("read", "decide", "measure", "write", "gate", "review", "report", "hand over")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,19 +198,19 @@ def _make(
         "findings": [found.as_dict() for found in findings],
         "seconds": {name: round(seconds, 3) for name, seconds in progress.seconds.items()},
     }
-    with progress.stage("report"):
+    with progress.stage("review"):
         from anonkit.pipeline.review import review_release, write_review  # attacks bring in Numba and SciPy
 
         tables = report_tables(decisions, recipe, places.staging, session=session)
         run["utility"] = measure_utility(decisions, tables, recipe, session=session)
-        progress.moment("report:before review")
+        progress.moment("review:before attacks")
         review = review_release(decisions, recipe, run, findings, places.staging, session=session)
         write_review(places.inside, review)
         findings = (*findings, *review.refusing)
         run["findings"] = [found.as_dict() for found in findings]
         run["scorecard"] = review.document["scorecard"]
-        refused = any(found.failed for found in findings)
-        status = "refused" if refused else "ready"
+    with progress.stage("report"):
+        status = "refused" if any(found.failed for found in findings) else "ready"
         write_report(places.inside / REPORT, {**run, "status": status, "review": review.document}, tables)
     run["seconds"] = {name: round(seconds, 3) for name, seconds in progress.seconds.items()}
     return ReleaseResult(out=places.out, inside=places.inside, findings=findings, run=run)
