@@ -63,6 +63,7 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_di
     prefix = SEPARATOR.join((table.schema.source or "", ""))
     unit, pooled = table.schema.unit_column, POOL in names
     hashes: dict[str, dict[str, str]] = {}
+    texts: dict[str, str] = {}
     for name in (name for name in TOKENS if name in names):
         text = f"{identifier(name)}::VARCHAR"
         if name == "trip":
@@ -73,19 +74,19 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_di
             before = prefix
             if name == "person" and pooled:
                 text, before = person_message(table.schema.source or "", pooled=True), ""
+            texts[name] = text
             hashes[name] = {name: session.token_sql(text, key=key, prefix=f"{name}{SEPARATOR}{before}")}
             if name == unit and record_key is not None:
                 hashes[name]["record"] = session.token_sql(text, key=record_key, prefix=before, digits=RECORD_DIGITS)
         if name == "trip" and name == unit and record_key is not None:
             hashes[name]["record"] = session.token_sql(text, key=record_key, prefix=prefix, digits=RECORD_DIGITS)
-    joined = tuple(name for name in hashes if name not in (("trip", "person") if pooled else ("trip",)))
-    joined = joined if by_distinct else ()
+    joined = tuple(name for name in hashes if name != "trip") if by_distinct else ()
     picks, columns = [], []
     for name in names:
         column = by_name.get(name)
         if name in hashes:
             for made, expression in hashes[name].items():
-                picks.append(f"t_{name}.{made}" if name in joined else f"{expression} AS {made}")
+                picks.append(f"t_{name}._{made} AS {made}" if name in joined else f"{expression} AS {made}")
                 columns.append(by_name.get(made, Column(name=made, role=Role.PSEUDONYM)))
         elif name == POOL or name.startswith(IDENTIFYING):
             continue
@@ -94,10 +95,12 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_di
         elif column.role not in (Role.DIRECT, Role.PSEUDONYM):
             picks.append(f"f.{identifier(name)}")
             columns.append(column)
-    query = f"SELECT {', '.join(picks)} FROM {{frame}} f"
+    ids = "".join(f", {texts[name]} AS _id_{name}" for name in joined)
+    query = f"SELECT {', '.join(picks)} FROM (SELECT *{ids} FROM {{frame}}) f"
     for name in joined:
-        made = ", ".join(f"{expression} AS {alias}" for alias, expression in hashes[name].items())
-        ids = f"SELECT DISTINCT {name} AS id FROM {{frame}} WHERE {name} IS NOT NULL"
-        query += f" LEFT JOIN (SELECT {name} AS id, {made} FROM (SELECT id AS {name} FROM ({ids}))) t_{name} ON f.{name} = t_{name}.id"
+        of_id = [expression.replace(f"({texts[name]})", "(id)") for expression in hashes[name].values()]
+        made = ", ".join(f"{expression} AS _{alias}" for alias, expression in zip(hashes[name], of_id, strict=True))
+        distinct = f"SELECT DISTINCT {texts[name]} AS id FROM {{frame}} WHERE {texts[name]} IS NOT NULL"
+        query += f" LEFT JOIN (SELECT id, {made} FROM ({distinct})) t_{name} ON f._id_{name} = t_{name}.id"
     frame = session.frame(query, frame=table.frame)
     return table.with_frame(frame, replace(table.schema, columns=tuple(columns)))

@@ -20,7 +20,7 @@ NUMBERS = ("duration_s", "distance_m", "energy_kwh", "amount")
 
 
 PEOPLE = ("person", "driver")
-NOBODY = "'null', 'none', 'nan', 'na', 'n/a', '<na>', 'nil', 'undefined', '\\n'"
+NOBODY = r"|null|none|nan|na|n/a|<na>|nil|undefined|\n|"
 """What exports write for an empty id, in small letters: nobody, never a person of that name (ruling 1)."""
 BLANKS = " \t\n\v\f\r\u00a0\u200b\ufeff"
 """What may stand around a text and is none of it."""
@@ -28,14 +28,17 @@ BLANKS = " \t\n\v\f\r\u00a0\u200b\ufeff"
 
 def _bare(column: str) -> str:
     """SQL of a column's text without blanks around it, tabs and non-breaking spaces included."""
-    return f"trim({column}::VARCHAR, '{BLANKS}')"
+    text = f"{column}::VARCHAR"
+    plain = f"ascii({text}) BETWEEN 33 AND 126 AND ascii(right({text}, 1)) BETWEEN 33 AND 126"  # trimming is slow
+    return f"CASE WHEN {plain} THEN {text} ELSE trim({text}, '{BLANKS}') END"
 
 
 def id_sql(column: str, *, somebody: bool) -> str:
     """SQL of an id without blanks around it; null where it is empty or, of somebody, one of the words for nobody."""
     text = _bare(column)
     if somebody:
-        text = f"CASE WHEN lower({text}) NOT IN ({NOBODY}) THEN {text} END"
+        # one search in a text, not IN: the engine would make a join of a list
+        text = f"CASE WHEN NOT contains('{NOBODY}', '|' || lower({text}) || '|') THEN {text} END"
     return f"nullif({text}, '')"
 
 
