@@ -54,7 +54,7 @@ def test_statement_names_unit_epsilon_and_what_is_spent_altogether(town: Any) ->
 def test_r24_each_release_is_charged_and_one_above_the_cap_draws_nothing(town: Any) -> None:
     town.busy().release(noisy)
     assert spent(town.folder) == pytest.approx(0.6)
-    with pytest.raises(BudgetExceededError, match="0.40 of 1.00 left"):
+    with pytest.raises(BudgetExceededError, match=r"0\.40 of 1\.00 left"):
         town.release(noisy, out="second")
     assert spent(town.folder) == pytest.approx(0.6)  # not even its first product, which would have fitted
     assert not (town.folder / "second").exists()
