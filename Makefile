@@ -31,8 +31,15 @@ demo: venv
 		-e 's/2026-10-01/2026-09-01/; s/2026-10-31/2026-09-30/; s/noisy-2026-10/noisy-2026-09/' \
 		data/recipes/kontaktplus_noisy.yml > build/demo/same_month.yml
 	@$(BIN)/anonkit release build/demo/same_month.yml --out build/demo/same-month --quiet; test $$? -eq 3
+	@echo "== Scooters and ride-hail pooled; people on the lists, minors and missing consents kept out (a register of its own)"
+	$(BIN)/anonkit release data/recipes/baku_pooled.yml --out build/demo/baku-pooled-2026-09 \
+		--registry build/demo/pooled.registry --as-of 2026-10-15
+	@echo "== BakiKart for sale: refused, with the clause (exit code 2 is meant)"
+	@sed -e 's#\.\./#../../data/#g' -e 's/^use: .*/use: sell/; s/kind: internal/kind: contract/' data/recipes/bakikart.yml \
+		> build/demo/bakikart_for_sale.yml
+	@$(BIN)/anonkit release build/demo/bakikart_for_sale.yml --out build/demo/bakikart-for-sale --quiet; test $$? -eq 2
 	@echo
-	@echo "bundles to hand over: build/demo/kontaktplus-2026-09, build/demo/kontaktplus-noisy-2026-10"
+	@echo "bundles to hand over: build/demo/kontaktplus-2026-09, build/demo/kontaktplus-noisy-2026-10, build/demo/baku-pooled-2026-09"
 	@echo "report, stays inside: build/demo/kontaktplus-2026-09.inside/report.html"
 
 lint: venv
