@@ -46,6 +46,11 @@ MEANING = {
     "band_low": "lower end of the model's band for all trips",
     "band_high": "upper end of the model's band for all trips",
 }
+CAPPED = (
+    "estimate of the trips that are left after each person's were weighted to the declared cap; never negative. "
+    "People with more trips than the cap are counted as if they had made that many: the sum is below all trips"
+)
+"""What ``trips`` means where the cap is declared and no total is paid for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +234,10 @@ def _resource(table: NoisyTable) -> Resource:
     fields = []
     for name in table.frame.columns:
         whole = table.frame[name].dtype.kind in "iu"
-        fields.append(Field(name=name, type="integer" if whole else "number", description=MEANING.get(name, name)))
+        meaning = MEANING.get(name, name)
+        if name == "trips" and "band_low" not in table.frame.columns:
+            meaning = CAPPED
+        fields.append(Field(name=name, type="integer" if whole else "number", description=meaning))
     return Resource(
         name=table.name,
         title=table.title,
@@ -260,8 +268,10 @@ def _readme(spec: NoisySpec, resources: tuple[Resource, ...]) -> str:
     lines += [
         "",
         "`capped_noisy` is unbiased for the trips left after each person's were weighted to a cap; its interval covers the",
-        "noise. `trips` is made from it and other noisy figures to estimate all trips; its band is a model's.",
-        "Use the signed column for sums and tests, the other for maps.",
+        "noise. Where a table has `band_low` and `band_high`, `trips` is a model's estimate of all trips from noisy figures,",
+        "and its total may be off by tens of per cent where a few people make very many trips; elsewhere it estimates the",
+        "capped trips only. Tables with different caps therefore have different sums. Use the signed column for sums and",
+        "tests, the other for maps.",
         "",
     ]
     return "\n".join(lines)
