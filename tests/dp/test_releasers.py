@@ -129,7 +129,9 @@ def test_other_tables_hold_what_they_say(trips: pd.DataFrame, settings: dict[str
     assert len(volumes) == 36 * 24
     profile = DPProfile(plan=plan("profile", profile="day", epsilon=0.5), **settings).fit(trips).profile_
     true = np.bincount(trips["local_s"] // 3600 % 24, minlength=24)
-    assert profile["trips"].to_numpy() == pytest.approx(true, rel=0.5)
+    # shares of the hours: the total is an estimate of its own, with an error of its own (test_flow_goals)
+    shares = profile["trips"].to_numpy() / profile["trips"].sum()
+    assert shares == pytest.approx(true / true.sum(), abs=0.02)
     lengths = PublicSteps(low=0, high=20_000, step=1000, unit="m", source="size of the city")
     table = DPLengths(plan=plan("lengths", steps=lengths, epsilon=0.5), **settings).fit(trips).lengths_
     assert table["distance_m"].tolist() == lengths.grid().tolist()
