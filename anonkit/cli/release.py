@@ -26,6 +26,7 @@ def release(
 ) -> None:
     """Make the release that RECIPE describes: exit 0 released, 2 bad recipe or input, 3 refused by the gate."""
     from anonkit.base.errors import RecipeError
+    from anonkit.base.findings import Status
     from anonkit.base.progress import Progress, TerminalProgress
     from anonkit.pipeline import STAGES
     from anonkit.pipeline import release as make
@@ -48,7 +49,10 @@ def release(
     if quiet:
         return
     _show(result.run["lines"], result.run["products"])
-    typer.echo(f"gate: {len(result.findings)} checks passed")
+    warned = [found for found in result.findings if found.status is Status.WARN]
+    typer.echo(f"gate: {len(result.findings) - len(warned)} checks passed, {len(warned)} for the reviewer to decide")
+    for found in warned:
+        typer.echo(f"  {found.check} of {found.product}: {found.value} ({found.threshold})")
     typer.echo(f"hand over:   {result.out}")
     typer.echo(f"keep inside: {result.inside}")
 
