@@ -49,6 +49,11 @@ class Handover:
                 f"{self.out.name} exists already; a release is never overwritten",
                 hint="give --out a new folder, or remove the old one first",
             )
+        if self.inside.is_dir() and not (self.inside / ".lock").is_file() and any(self.inside.iterdir()):
+            raise RecipeError(
+                f"the inside folder {self.inside.name} holds other files; it would be closed to others and cleaned",
+                hint="give --inside a new or empty folder, or the one of an earlier run",
+            )
         try:
             self.out.parent.mkdir(parents=True, exist_ok=True)
             private_folder(self.inside)
