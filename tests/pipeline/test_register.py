@@ -23,8 +23,8 @@ def test_r12_the_same_people_get_the_same_noise_in_every_release(town: Any) -> N
 
 
 def test_r12_twin_a_fresh_key_gives_other_noise_and_is_refused(town: Any) -> None:
-    for number in range(40):  # enough classes that two keys do not agree by chance
-        town.rides([f"P{person}" for person in range(5 + number % 3)], at=(number % 8, number // 8), to=(7, 7))
+    for number in range(40):  # each cell has people of its own: the same people would get the same noise everywhere
+        town.rides([f"P{number}-{person}" for person in range(5 + number % 3)], at=(number % 8, number // 8), to=(7, 7))
     town.release(perturbed)
     (town.folder / "anonkit.registry" / "counts.key").unlink()
     with pytest.raises(ReleaseRefusedError, match="overlap"):
