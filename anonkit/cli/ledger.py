@@ -72,6 +72,11 @@ def show(
         names = (event.release, event.product, event.mechanism, ", ".join(event.periods))
         releases.add_row(*names, *figures, "yes" if confirmed else "no")
     console.print(releases)
+    if classes := ledger.k_anonymous():
+        told = Table("k-anonymous release", "periods it takes", "confirmed")
+        for body in classes.values():
+            told.add_row(body["release"], ", ".join(body["periods"]), "yes" if body["closed"] else "no")
+        console.print(told)
 
 
 @app.command()

@@ -202,6 +202,11 @@ class Ledger:
         state = State.of(self._chain.read())
         return {number: (event, state.drawn[number], number in state.closed) for number, event in state.events.items()}
 
+    def k_anonymous(self) -> dict[int, dict[str, Any]]:
+        """Number → release, periods, keys' hash and ``closed`` of each k-anonymous release that took its periods."""
+        state = State.of(self._chain.read())
+        return {number: {**body, "closed": number in state.closed} for number, body in state.records.items()}
+
     def entries(self) -> list[dict[str, Any]]:
         """Every entry of the file, for export."""
         return [asdict(entry) for entry in self._chain.read()]

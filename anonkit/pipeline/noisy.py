@@ -16,7 +16,6 @@ import pandas as pd
 
 from anonkit.base.clock import now
 from anonkit.base.entropy import fresh_key
-from anonkit.base.errors import RecipeError
 from anonkit.base.findings import Finding
 from anonkit.base.progress import Progress
 from anonkit.dp.charge import Purse
@@ -57,43 +56,6 @@ class Noisy:
     ledger: Ledger
 
 
-def open_ledger(register: Register, recipe: NoisyRecipe) -> Ledger:
-    """The ledger of the recipe's operator, made with the recipe's terms where there is none yet.
-
-    Raises
-    ------
-    RecipeError : the ledger has other terms; they were fixed when it was made (ruling 22).
-    """
-    asked = recipe.privacy
-    operator = recipe.inputs[0].operator
-    path = register.folder / f"{operator}.ledger"
-    if not path.is_file():
-        return Ledger.create(
-            path,
-            dataset=operator,
-            privacy_unit=asked.unit,
-            period=asked.period,
-            epsilon_cap=asked.epsilon_cap,
-            delta_cap=asked.delta_cap,
-            neighbours="add_or_remove",
-        )
-    ledger = Ledger.open(path, dataset=operator)
-    terms = ledger.terms
-    fixed = {
-        "unit": (terms.privacy_unit, asked.unit),
-        "period": (terms.period, asked.period),
-        "epsilon_cap": (terms.epsilon_cap, asked.epsilon_cap),
-        "delta_cap": (terms.delta_cap, asked.delta_cap),
-    }
-    other = [f"{name} {mine}, not {wanted}" for name, (mine, wanted) in fixed.items() if mine != wanted]
-    if other:
-        raise RecipeError(
-            f"the ledger of {operator!r} was made with {'; '.join(other)}",
-            hint="write the ledger's terms into the recipe; they cannot be changed",
-        )
-    return ledger
-
-
 def make_noisy(
     recipe: NoisyRecipe,
     digest: str,
@@ -111,7 +73,7 @@ def make_noisy(
     """
     assert places.staging is not None
     register.refuse_other_guarantee(recipe)
-    ledger = open_ledger(register, recipe)
+    ledger = register.open_ledger(recipe)
     periods = periods_between(recipe.period.first, recipe.period.last, period=ledger.terms.period)
     release = register.free_name(recipe)
     purse = Purse(ledger=ledger, product="release", release=release, periods=periods)

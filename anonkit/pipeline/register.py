@@ -15,6 +15,8 @@ from pathlib import Path
 from anonkit.base.errors import ReleaseRefusedError
 from anonkit.base.findings import Finding, finding
 from anonkit.engine import private_folder, sha256_of
+from anonkit.ledger import Ledger
+from anonkit.pipeline import books
 from anonkit.recipe import AnyRecipe, NoisyRecipe, Recipe
 from anonkit.registry import Release, ReleaseRegister, new_key_file, read_key
 
@@ -40,9 +42,12 @@ class Register:
         return cls(folder=folder, releases=releases, record_key=read_key(folder / KEY))
 
     def overlap(self, recipe: AnyRecipe, hashes: dict[str, str]) -> Finding:
-        """Whether an earlier release could be subtracted from this one (ruling 13)."""
+        """Whether an earlier release could be subtracted from this one (ruling 13), or noise was drawn for its periods (14)."""
         earlier = self._earlier(recipe)
         others = sorted({release.name for release in earlier if release.products != hashes})
+        for operator in operators(recipe):
+            taken = books.noise_taken(self.folder, operator, recipe.period.first, recipe.period.last)
+            others += [f"noise of {period} in the ledger of {operator}" for period in taken]
         said = f"{len(earlier)} with the same numbers" if earlier and not others else "none"
         return finding(
             "overlap",
@@ -51,7 +56,7 @@ class Register:
             value=", ".join(others) or said,
             threshold="no earlier release of these operators, days and zones, or exactly the same numbers",
             message="subtracting an earlier release isolates nobody; choose another period, or withdraw one never handed over",
-            ruling="13",
+            ruling="13, 14",
         )
 
     def record(self, recipe: AnyRecipe, hashes: dict[str, str]) -> tuple[str, ...]:
@@ -59,7 +64,8 @@ class Register:
 
         Raises
         ------
-        ReleaseRefusedError : it overlaps an earlier release that says other numbers, or one of another guarantee.
+        ReleaseRefusedError : it overlaps an earlier release that says other numbers, or one of another guarantee, or a
+            ledger holds noise for its periods.
         """
         entries = []
         for operator in operators(recipe):
@@ -68,6 +74,7 @@ class Register:
             release = self._release(recipe, operator, hashes)
             self.releases.record(release, differenced=same)
             entries.append(release.name)
+        books.record_classes(self.folder, self.releases, entries)
         return tuple(entries)
 
     def refuse_other_guarantee(self, recipe: NoisyRecipe) -> None:
@@ -93,6 +100,11 @@ class Register:
         """The bundle is in place."""
         for name in entries:
             self.releases.issue(name, manifest_hash=sha256_of(manifest))
+        books.confirm_classes(self.folder, self.releases, entries)
+
+    def open_ledger(self, recipe: NoisyRecipe) -> Ledger:
+        """The ledger of the recipe's operator; see `books.open_ledger`."""
+        return books.open_ledger(self.folder, self.releases, recipe, operator=operators(recipe)[0])
 
     def _earlier(self, recipe: AnyRecipe) -> list[Release]:
         grid, days = recipe.geo.grid, labels(recipe.period.first, recipe.period.last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from anonkit.registry.identifiers import KINDS, Identifier, normalise, read_list
 from anonkit.registry.keys import ENVIRONMENT, new_key_file, read_key
-from anonkit.registry.releases import Release, ReleaseRegister
+from anonkit.registry.releases import Release, ReleaseRegister, span
 from anonkit.registry.subjects import Found, SubjectRegister
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "normalise",
     "read_key",
     "read_list",
+    "span",
 ]
