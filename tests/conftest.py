@@ -13,8 +13,17 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
+# Time is never the thing under test, a loaded machine is slow; health checks are hints for writing a property.
+CALM: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+}
+settings.register_profile("explore", **CALM)
+settings.register_profile("ci", derandomize=True, database=None, print_blob=True, **CALM)
+settings.load_profile("ci" if os.environ.get("CI") else "explore")
 LAT_STEP, LON_STEP = 8983, 12_165
 """Micro-degrees of a cell of 1000 m at latitude 42.4; 1000/111320 and 1000/(111320·cos 42.4°)."""
 FIRST_ROW, FIRST_COLUMN = 14_736, 16_376

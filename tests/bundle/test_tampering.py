@@ -15,7 +15,7 @@ import pytest
 from anonkit.base.errors import BundleError
 from anonkit.bundle import safe_path
 from anonkit.reader import open_release, verify
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -154,7 +154,7 @@ values = st.recursive(
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=60, database=None)
 def test_any_change_of_the_description_verifies_or_is_a_bundle_error(bundle: Path, data: st.DataObject) -> None:
     import tempfile
 

@@ -65,7 +65,7 @@ def test_r06_class_is_safe_with_k_persons_k_drivers_and_no_one_above_half(
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.one_of(st.none(), st.integers(0, 4))), min_size=1, max_size=30))
-@settings(max_examples=8, deadline=None, database=None)
+@settings(max_examples=8, database=None)
 def test_counts_are_those_of_plain_python(rows: list[tuple[str, int | None]]) -> None:
     found = counted(rows)
     for key in {name for name, _ in rows}:

@@ -129,7 +129,7 @@ class Meeting(Progress):
     def moment(self, name: str) -> None:
         if name == "gate:before":
             self.there.set()
-            assert self.go_on.wait(120)
+            assert self.go_on.wait(600)
 
 
 @pytest.mark.parametrize("inside", ["out.inside", "another"])
@@ -146,10 +146,10 @@ def test_two_runs_of_one_release_at_once_the_second_is_refused(town: Any, anonki
 
     thread = threading.Thread(target=first)
     thread.start()
-    assert meeting.there.wait(120)
+    assert meeting.there.wait(600)
     with pytest.raises(RecipeError, match="another run is making this release"):
         release(recipe, out=out, inside=town.folder / inside)
     meeting.go_on.set()
-    thread.join(120)
+    thread.join(600)
     assert not failed
     assert anonkit("verify", out) == 0

@@ -15,7 +15,7 @@ from anonkit.dp.bounding import (
     sample_trips_a_day,
     weighted_counts,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 KEY = b"k" * 32
@@ -54,7 +54,6 @@ def test_weights_use_every_trip_and_a_sample_only_some() -> None:
 
 
 @given(tables, st.integers(1, 3))
-@settings(deadline=None)
 def test_r17_removing_a_person_changes_no_row_of_another(rows: list[tuple[int, int]], most: int) -> None:
     codes, key = np.array(rows, np.int64).reshape(-1, 2).T
     trip = np.arange(len(codes)) * 7 + 3  # the source's own trip ids stay with their rows
@@ -87,7 +86,6 @@ def test_r17_row_numbers_instead_of_trip_ids_break_it() -> None:
 
 
 @given(tables, st.integers(1, 3), st.integers(1, 2))
-@settings(deadline=None)
 def test_keys_a_person_and_trips_a_key_are_bounded(rows: list[tuple[int, int]], most: int, each: int) -> None:
     codes, key = np.array(rows, np.int64).reshape(-1, 2).T
     order = hash_order(np.arange(len(codes)), key=KEY)

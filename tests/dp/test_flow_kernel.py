@@ -13,6 +13,7 @@ from anonkit.dp.flow_kernel import FlowEstimate, FlowKeys, FlowMeasurement, Shar
 from anonkit.dp.intervals import all_trips_band, noise_interval, selected_interval
 from anonkit.dp.mechanisms import exact
 
+pytestmark = pytest.mark.usefixtures("seeded_noise")
 # population: persons, couriers, goal, goal for the 100 largest flows (trips), goal for the total's rmse
 GOALS = {
     "R10k": (0.0085, 35, 0.09),

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from anonkit.dp.gravity import distance_bands, positive_sums, rake, ratio_towards_one
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 
 @given(st.lists(st.floats(0.1, 100), min_size=12, max_size=12))
-@settings(deadline=None)
 def test_raked_table_has_the_margins_it_was_asked_for(cells: list[float]) -> None:
     table = np.array(cells)
     row, column = np.repeat(np.arange(3), 4), np.tile(np.arange(4), 3)

@@ -1,4 +1,4 @@
-"""Noise is what it says: exact scale, right distribution at 20,000 draws, and wrong scales are seen."""
+"""Noise is what it says: exact scale, right distribution at 40,000 draws, and wrong scales are seen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-DRAWS = 20_000
+DRAWS = 40_000  # at 20,000 a scale 10 % too wide passes twice in 10,000 runs; at 40,000 less than once in 1e15
 REJECT = 1e-9
 
 
@@ -81,8 +81,17 @@ def test_gaussian_noise_has_the_true_scale_and_wrong_scales_are_rejected(sensiti
         assert bool(p > REJECT) is passes
 
 
+def test_r36_audit_of_the_real_generator_is_near_its_claim() -> None:
+    """Clopper-Pearson bounds that fail once in 1e9: the claim is kept, and 0.8 of it is seen (expected 0.91 ± 0.01)."""
+    noise = DiscreteLaplace(sensitivity=3, epsilon=exact(1))
+    hits, alarms = ((noise.add(np.full(DRAWS, true)) >= 3).sum() for true in (3, 0))
+    low = stats.beta.ppf(REJECT / 2, hits, DRAWS - hits + 1)
+    high = stats.beta.ppf(1 - REJECT / 2, alarms + 1, DRAWS - alarms)
+    assert 0.8 <= math.log(low / high) <= 1.0
+
+
 @given(sensitivity=st.integers(1, 2**40), tenths=st.integers(1, 400))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_scale_is_never_too_small(sensitivity: int, tenths: int) -> None:
     epsilon = Fraction(tenths, 100)
     assert Fraction(DiscreteLaplace(sensitivity=sensitivity, epsilon=epsilon).scale) * epsilon >= sensitivity
@@ -124,19 +133,6 @@ def test_noise_is_added_to_whole_numbers_only() -> None:
         as_integers(np.array([2**62 + 1]))
     with pytest.raises(SchemaError, match="must be positive"):
         exact(0)
-
-
-@pytest.mark.slow
-def test_a_million_keys_take_seconds() -> None:
-    import time
-
-    start = time.process_time()
-    DiscreteLaplace(sensitivity=3 * 2**20, epsilon=exact(1)).add(np.zeros(1_000_000, np.int64))
-    laplace = time.process_time() - start
-    DiscreteGaussian(sensitivity=3 * 2**20, rho=exact(1)).add(np.zeros(1_000_000, np.int64))
-    gaussian = time.process_time() - start - laplace
-    assert laplace <= 15
-    assert gaussian <= 30
 
 
 def test_float_laplace_of_diffprivlib_betrays_the_true_value_and_ours_cannot() -> None:

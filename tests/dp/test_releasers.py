@@ -27,6 +27,7 @@ from anonkit.dp.models import DPClassifier, Feature
 from anonkit.ledger import Ledger
 from sklearn.base import clone
 
+pytestmark = pytest.mark.usefixtures("seeded_noise")
 CELLS = PublicKeys.declared(np.arange(36)[:, None], columns=("start_cell",), source="test grid")
 MINUTES = PublicSteps(low=0, high=3600, step=60, unit="s", source="test timetable")
 

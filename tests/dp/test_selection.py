@@ -13,6 +13,8 @@ from anonkit.dp.mechanisms import DiscreteLaplace, exact
 from anonkit.dp.public import PublicKeys
 from anonkit.dp.selection import hot_spots, persons_of_key, select_keys, selection_threshold
 
+pytestmark = pytest.mark.usefixtures("seeded_noise")
+
 
 def purse(ledger: Any) -> Purse:
     return Purse(ledger=ledger, product="keys", release="test", periods=("2026-09",))

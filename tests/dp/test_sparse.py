@@ -13,6 +13,7 @@ from anonkit.dp.mechanisms import exact
 from anonkit.dp.public import PublicZones
 from anonkit.dp.sparse import BlockKeys, SparseMeasurement, estimate_sparse, is_sparse, measure_sparse
 
+pytestmark = pytest.mark.usefixtures("seeded_noise")
 SHARE = Shares.of(160_000).activity
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from anonkit.base.errors import SourceError
 from anonkit.engine import CsvFile, Session
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+SHARED = settings(max_examples=150)
 
 
 def read(path: Path, **said: Any) -> list[dict[str, Any]]:

@@ -12,10 +12,10 @@ from anonkit.base.errors import SourceError
 from anonkit.engine import JsonFile, Session
 from anonkit.engine.json_document import records_of
 from anonkit.engine.lines import LineLimits
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
+SHARED = settings(max_examples=80)
 
 
 def write(folder: Path, content: bytes | str, name: str = "t.json") -> Path:

@@ -92,7 +92,7 @@ FIELD = st.text(alphabet='ab,"\n ə', max_size=6)
 ROWS = st.lists(st.tuples(FIELD, FIELD, FIELD), min_size=1, max_size=12)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(rows=ROWS, size=st.integers(1, 40), end=st.sampled_from(["\n", "\r\n"]), last=st.booleans())
 def test_what_pythons_csv_writes_is_cut_into_the_same_rows(
     rows: list[tuple[str, str, str]], size: int, end: str, last: bool
@@ -112,7 +112,7 @@ def test_what_pythons_csv_writes_is_cut_into_the_same_rows(
     assert line - 1 == text.count("\n") + (not text.endswith("\n"))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(text=st.text(alphabet='a,"\n\r', max_size=80), size=st.integers(1, 30))
 def test_no_line_of_any_text_is_lost(text: str, size: int) -> None:
     raw = text.encode()
@@ -122,7 +122,7 @@ def test_no_line_of_any_text_is_lost(text: str, size: int) -> None:
     assert sorted(covered) == list(range(1, lines + 1))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(text=st.text(alphabet='a,"\n', max_size=60), size=st.integers(1, 20))
 def test_the_size_of_chunks_does_not_matter(text: str, size: int) -> None:
     assert records(text.encode(), size=size) == records(text.encode())

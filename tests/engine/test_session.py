@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from anonkit.base.errors import SchemaError, SourceError
 from anonkit.engine import EngineError, Session, identifier
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+SHARED = settings(max_examples=60)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def by_hand(width: str, epoch_s: int) -> int:
     return ((clock.date() - date(1970, 1, 1)).days * 86_400 + of_day) // seconds
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(width=st.sampled_from(WIDTHS), epoch_s=INSTANTS)
 def test_a_bin_is_what_the_local_clock_says(width: str, epoch_s: int) -> None:
     assert TimeBins(width, zone=ZONE).bin_of(epoch_s) == by_hand(width, epoch_s)
@@ -64,7 +64,7 @@ def test_engines_agree_with_the_clock(width: str) -> None:
         assert [row[0] for row in session.rows("SELECT bin FROM {t} ORDER BY n", t=frame)] == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(fine=st.sampled_from(WIDTHS), coarse=st.sampled_from(WIDTHS), epoch_s=INSTANTS)
 def test_coarsening_a_bin_equals_binning_the_instant(fine: str, coarse: str, epoch_s: int) -> None:
     finer, coarser = TimeBins(fine, zone=ZONE), TimeBins(coarse, zone=ZONE)

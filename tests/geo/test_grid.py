@@ -56,7 +56,7 @@ def test_a_code_is_row_and_column_in_micro_degrees(point: tuple[float, float]) -
     assert BAKU.code(*point) == by_hand(*point)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(points=st.lists(POINTS, min_size=1, max_size=60))
 def test_engines_agree_with_each_other_to_the_last_cell(points: list[tuple[float, float]]) -> None:
     table = pa.table({"lon": [lon for lon, _ in points], "lat": [lat for _, lat in points], "n": range(len(points))})

@@ -52,7 +52,7 @@ def match(points: np.ndarray, matcher: Matcher = MATCHER, every_s: int = 5) -> M
     return matcher.match([0, len(points)], np.arange(len(points)) * every_s, points[:, 0], points[:, 1])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), step=st.sampled_from([20.0, 50.0, 90.0]))
 def test_a_clean_drive_is_found_link_by_link(seed: int, step: float) -> None:
     path, points = walk(seed, links=9, step_m=step, noise_m=0.0)

@@ -33,7 +33,7 @@ def walks(*trips: list[int]) -> Walks:
     )  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     x=st.lists(st.floats(-2000, 2000), min_size=2, max_size=12),
     y=st.lists(st.floats(-2000, 2000), min_size=12, max_size=12),

@@ -57,7 +57,7 @@ def test_the_interval_is_what_enumeration_of_all_tables_gives(persons: int, plac
     assert most[0] == max(c[0] for c in fits)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(-1, 8)), min_size=1, max_size=60),
     k=st.integers(2, 4),
@@ -91,7 +91,7 @@ def test_r01_boxes_hold_k_persons_not_rows() -> None:
     assert len(rows.persons) > 2
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.floats(-5, 15), st.floats(0, 4), st.integers(-1, 12)), min_size=1, max_size=80))
 def test_boxes_tile_the_public_domain_and_hold_k(rows: list[tuple[float, float, int]]) -> None:
     x, y, person = (np.array(c) for c in zip(*rows, strict=True))

@@ -40,7 +40,7 @@ def fewest_persons(released: pd.DataFrame, by: list[str]) -> int:
     return int(released.groupby(by)["person"].nunique().min())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 1000), rows=st.integers(60, 300))
 def test_every_class_that_leaves_has_k_persons_in_the_table_that_leaves(seed: int, rows: int) -> None:
     anon = KAnonymizer(**SETTINGS, keep_units=True).fit(trips(0))

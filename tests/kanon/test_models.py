@@ -94,7 +94,7 @@ def test_r01_figures_count_persons_not_rows() -> None:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.lists(st.integers(0, 6), min_size=3, max_size=3), min_size=2, max_size=2))
 def test_r10_in_rows_two_passing_classes_pass_together(pair: list[list[int]]) -> None:
     """What the search may use where nothing is suppressed (docs/PRUNING.md, section 4); delta "ignore" is left out."""

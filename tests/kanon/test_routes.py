@@ -120,7 +120,7 @@ partings = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=partings, k=st.integers(2, 4), k_driver=st.sampled_from([None, 2, 3]))
 def test_r09_r11_every_part_holds_the_thresholds_and_a_place_is_whole_or_missing(
     rows: list[Any], k: int, k_driver: int | None
@@ -142,7 +142,7 @@ def test_r09_r11_every_part_holds_the_thresholds_and_a_place_is_whole_or_missing
         assert max(sum(row[2] == one for row in held) for one in persons) * 3 <= len(held) * 2
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     paths=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 3), st.sampled_from("abcdef")), min_size=2, max_size=40)
 )

@@ -110,7 +110,7 @@ trips_of = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=trips_of, k=st.integers(2, 3), closed=st.booleans(), beside=st.booleans())
 def test_r31_a_recount_finds_k_persons_and_drivers_for_every_route(
     rows: list[Any], k: int, closed: bool, beside: bool
@@ -143,7 +143,7 @@ def test_r31_a_recount_finds_k_persons_and_drivers_for_every_route(
                 assert len(outside - {None}) >= k or (not outside - {None} and not blank)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(rows=trips_of, k=st.integers(2, 3))
 def test_r10_the_search_misses_no_route_that_brute_force_finds(rows: list[Any], k: int) -> None:
     trips, person = ([row[i] for row in rows] for i in range(2))

@@ -29,7 +29,7 @@ from anonkit.kanon.search import NoLevelsError, search
 from anonkit.kanon.search_tables import ClassTable
 from anonkit.kanon.search_visit import Problem
 from anonkit.kanon.search_wide import search_boxes
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 EXTRA: dict[str, Model | None] = {
@@ -209,7 +209,7 @@ def agree(t: dict, models: list[Model], unit: str, limit: float, limit_unit: str
     assert bound == pytest.approx(best.loss)
 
 
-few = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=12)
 
 
 @pytest.mark.parametrize("unit", UNITS)

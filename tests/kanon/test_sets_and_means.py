@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 PLACES = Hierarchy.from_levels("place", np.arange(6), {"half": [0, 0, 0, 1, 1, 1], "any": ["*"] * 6})
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     days=st.lists(st.lists(st.integers(0, 5), max_size=4), min_size=2, max_size=25),
     ordered=st.booleans(),
@@ -57,7 +57,7 @@ def test_r08_a_frequent_rider_is_one_point_and_means_are_of_k_persons() -> None:
     assert made.persons.tolist() == [2, 2]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(-1, 15)), min_size=1, max_size=60), st.integers(2, 4))
 def test_groups_hold_k_to_2k_persons(rows: list[tuple[float, int]], k: int) -> None:
     km, person = (np.array(c) for c in zip(*rows, strict=True))

@@ -95,10 +95,14 @@ def test_r24_pickled_accountant_charges_the_same_file_from_another_process(
     (tmp_path / "account").write_bytes(pickle.dumps(accountant(ledger)))
     code = "import pickle, sys; pickle.load(open(sys.argv[1], 'rb')).spend(0.2, 0)"
     for _ in range(2):
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / "account")], check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "account")], check=True, timeout=600)
     assert ledger.spent("2026-07").epsilon == pytest.approx(0.8)
     third = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "account")], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, str(tmp_path / "account")],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
     assert "BudgetExceededError" in third.stderr
 
@@ -136,7 +140,7 @@ def test_r24_grid_search_in_two_processes_charges_every_fit(make_ledger: Callabl
         [sys.executable, str(tmp_path / "search.py"), str(ledger.path)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -155,7 +159,7 @@ def test_r24_grid_search_in_workers_stops_at_the_cap(make_ledger: Callable[..., 
         [sys.executable, str(tmp_path / "search.py"), str(ledger.path)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode != 0

@@ -14,7 +14,7 @@ import pytest
 from anonkit.base.errors import LedgerError
 from anonkit.ledger import Event, Ledger
 from anonkit.ledger.chain import Chain, canonical, entry_hash
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 MakeLedger = Callable[..., Ledger]
@@ -157,7 +157,7 @@ def test_other_file_at_the_place_is_refused(tmp_path: Path) -> None:
         Ledger.open(tmp_path / "y")
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_any_changed_byte_is_refused_or_changes_nothing_that_was_spent(
     spent_ledger: Ledger, place: float, flip: int

@@ -54,7 +54,7 @@ def test_gaussian_without_delta_costs_everything() -> None:
     assert compose([Loss(epsilon=0, delta=0, rho=0.1)], order=None, delta=0).epsilon == math.inf
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     st.lists(st.floats(0.01, 0.6), max_size=6),
     st.lists(st.floats(4.0, 60.0), max_size=6),

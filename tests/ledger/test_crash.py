@@ -114,7 +114,7 @@ def test_processes_racing_for_the_last_budget_never_overspend(make_ledger: Calla
     ledger = make_ledger()  # 1.0 holds 8 events of 2/16
     begin = str(time.time() + 2.5)
     racers = [start(RACER, str(ledger.path), begin) for _ in range(4)]
-    results = [racer.communicate(timeout=60) for racer in racers]
+    results = [racer.communicate(timeout=600) for racer in racers]
     assert [racer.returncode for racer in racers] == [0] * 4, results
     won = [int(out) for out, _ in results]
     assert sum(won) == 8
@@ -131,13 +131,13 @@ def test_r24_processes_sharing_a_reservation_draw_no_more_than_was_reserved(
     ledger.reserve(make_event(scale=16.0, draws=7, keys_hash="k", release="r", product="p"))
     begin = str(time.time() + 2.0)
     drawers = [start(DRAWER, str(ledger.path), begin) for _ in range(2)]
-    drawn = [int(drawer.communicate(timeout=60)[0]) for drawer in drawers]
+    drawn = [int(drawer.communicate(timeout=600)[0]) for drawer in drawers]
     assert sum(drawn) == 7
 
 
 def kill_at(point: str, ledger: Ledger) -> int:
     victim = start(VICTIM, str(ledger.path), point)
-    out, err = victim.communicate(timeout=60)
+    out, err = victim.communicate(timeout=600)
     assert victim.returncode == -signal.SIGKILL, f"{point}: {err}"
     return out.count("drawn")
 
@@ -187,7 +187,7 @@ def test_twin_paying_after_the_draw_would_lose_a_crash(make_ledger: Callable[...
     ledger = make_ledger()
     code = VICTIM.replace("reservation = ledger.reserve(event)", "print('drawn', flush=True); die()")
     victim = start(code, str(ledger.path), "never")
-    out, _ = victim.communicate(timeout=60)
+    out, _ = victim.communicate(timeout=600)
     assert out.count("drawn") == 1
     with pytest.raises(AssertionError, match="assert"):
         assert_paid(ledger, 1)
@@ -205,5 +205,5 @@ except LedgerError:
     print("refused")
 """
     both = [start(code, str(tmp_path / "l")) for _ in range(2)]
-    assert sorted(process.communicate(timeout=60)[0].strip() for process in both) == ["made", "refused"]
+    assert sorted(process.communicate(timeout=600)[0].strip() for process in both) == ["made", "refused"]
     assert Ledger.open(tmp_path / "l").total().epsilon == 0.0

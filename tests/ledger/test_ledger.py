@@ -14,7 +14,7 @@ from anonkit.base.errors import BudgetExceededError, LedgerError
 from anonkit.ledger import Event, Ledger, Terms
 from anonkit.ledger import ledger as ledger_module
 from anonkit.ledger.state import State
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 MakeLedger = Callable[..., Ledger]
@@ -358,7 +358,7 @@ def test_unit_person_and_period_total_by_pld_counts_groups(make_ledger: MakeLedg
     assert ledger.total(pld=True).epsilon_pld == pytest.approx(0.5, abs=2e-3)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(
     data=st.lists(
         st.tuples(st.floats(0.01, 0.7), st.lists(st.sampled_from(["2026-07", "2026-08"]), min_size=1, unique=True)),

@@ -12,7 +12,7 @@ import pytest
 from anonkit.engine import Session
 from anonkit.pipeline.ingest import ingest
 from anonkit.recipe import load_recipe
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 WHEN = datetime(2026, 4, 1, tzinfo=UTC)
@@ -48,7 +48,7 @@ def prepared(town: Any, rides: Any, leave_out: str | None) -> Counter[tuple[Any,
     return Counter(zip(*(table.column(name).to_pylist() for name in names), strict=True))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(rides=RIDES, person=st.sampled_from(["A", "B", "C"]))
 def test_r17_removing_a_person_changes_no_other_persons_rows(town_class: Any, rides: Any, person: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

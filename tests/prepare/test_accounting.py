@@ -16,7 +16,7 @@ from anonkit.engine import Session
 from anonkit.prepare import account_for, keep_used, mark_duplicates, tokenise
 from anonkit.recipe import load_recipe
 from anonkit.sources import read_generic
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 HEADER = "id,rider,driver,start,end,slon,slat,elon,elat,station"
@@ -41,7 +41,7 @@ def account(path: Path, town: Any) -> tuple[Any, int]:
 
 
 @given(lines, st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())
-@settings(max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, database=None)
 def test_every_physical_line_is_accounted_for(
     town_class: Any, body: list[str], ending: str, last: bool, zipped: bool
 ) -> None:

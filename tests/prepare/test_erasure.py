@@ -10,7 +10,7 @@ import pytest
 from anonkit.base.errors import ReleaseRefusedError
 from anonkit.pipeline.subjects import Subjects
 from anonkit.registry import Identifier, SubjectRegister, new_key_file, read_key
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 SPELT = ("+99450{0:07d}", "050{0:07d}", "+994 (50) {0:07d}", "0099450{0:07d}")
@@ -105,7 +105,7 @@ requests = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8)
 @given(asked=requests, as_list=st.booleans(), spelling=st.integers(0, 3))
 def test_random_subjects_are_in_nothing_that_is_stored(
     asked: Any, as_list: bool, spelling: int, pool_class: Any, tmp_path_factory: Any
@@ -148,7 +148,7 @@ clocks = st.tuples(
 )
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10)
 @given(clock=clocks)
 def test_r29_random_clocks_let_overdue_rows_into_permitted_products_only(
     clock: Any, pool_class: Any, tmp_path_factory: Any

@@ -41,7 +41,7 @@ mails = st.from_regex(r"[ a-zA-Z0-9._+-]{1,8}@[a-zA-Z0-9.-]{1,8}\.[a-zA-Z]{2,3} 
 cards = st.text("0123456789 -x", min_size=4, max_size=24)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.one_of(
@@ -255,9 +255,15 @@ def test_r25_identifiers_are_in_nothing_that_is_stored(pool: Any) -> None:
     pool.ask("erasure", phone="0500000001")
     seen = pool.ingest()
     assert seen.stored
-    text = repr(seen.stored)
+    # texts and numbers apart: among the digits of random tokens a short piece of a card number turns up by chance
+    values = [value for row in seen.stored for value in row.values()]
+    text = repr([value for value in values if isinstance(value, str)])
     for planted in ("50000000", "000-00", "@example", "41111", "'A'", "'B'"):
         assert planted not in text
+    numbers = {value for value in values if isinstance(value, int)}
+    assert not numbers & {
+        number for n in range(1, 5) for number in (994500000000 + n, 500000000 + n, 4111110000000000 + n)
+    }
     names = {name for row in seen.stored for name in row}
     assert not {name for name in names if name.startswith(("_id_", "_pool"))}
 

@@ -12,7 +12,7 @@ import yaml
 from anonkit.base.errors import RecipeError, ReleaseRefusedError
 from anonkit.prepare import Member, load_policy, plan_pooling
 from anonkit.recipe.model import Recipe
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 SPELT = {"north": "+99450{:07d}", "south": "050-{:07d}"}
@@ -161,7 +161,7 @@ def test_r27_the_pools_key_stays_in_the_folder_of_releases(pool: Any) -> None:
 people = st.dictionaries(st.integers(0, 30), st.sampled_from(["alpha", "beta", "both"]), min_size=2, max_size=12)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8)
 @given(who=people)
 def test_r02_matched_persons_are_the_distinct_phones(
     who: dict[int, str], pool_class: Any, tmp_path_factory: Any

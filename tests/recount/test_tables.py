@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from anonkit.base.errors import ReleaseRefusedError
 from anonkit.pipeline import release
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 CLOCKS = [
@@ -106,7 +106,7 @@ def check(town_class: Any, recount: Any, rows: Any, products: Any, ambiguous: st
 def test_r26_random_tables_equal_the_recount(town_class: Any, recount: Any) -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=5, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=5, derandomize=True, database=None)
     @given(tables, levels, st.sampled_from(["first", "second", "reject"]), st.integers(2, 3), st.booleans())
     def run(rows: Any, products: Any, ambiguous: str, k: int, drivers: bool) -> None:
         seen[check(town_class, recount, rows, products, ambiguous, k, drivers)] += 1
@@ -119,7 +119,7 @@ def test_r26_random_tables_equal_the_recount(town_class: Any, recount: Any) -> N
 def test_r26_many_random_tables_equal_the_recount(town_class: Any, recount: Any) -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, database=None)
     @given(tables, levels, st.sampled_from(["first", "second", "reject"]), st.integers(2, 4), st.booleans())
     def run(rows: Any, products: Any, ambiguous: str, k: int, drivers: bool) -> None:
         seen[check(town_class, recount, rows, products, ambiguous, k, drivers)] += 1

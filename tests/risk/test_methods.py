@@ -96,7 +96,7 @@ def test_r09_a_full_rest_row_settles_its_parts() -> None:
     assert refine(np.full(200, 11), np.full(200, 30), k=11).figure.is_at_baseline(margin=0.02)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 14), st.integers(1, 4), st.integers(2, 6))
 def test_refinement_bounds_hold_for_every_possible_split(persons: int, parts: int, k: int) -> None:
     splits = [s for s in np.ndindex(*[persons + 1] * parts) if sum(s) == persons]

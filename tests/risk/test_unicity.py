@@ -37,7 +37,7 @@ def test_a_person_with_fewer_points_is_known_whole() -> None:
     assert unicity_risk(person, item, known=(5,), persons=9, seed=1)[0].value == 0.5
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6)), min_size=1, max_size=40))
 def test_more_knowledge_never_singles_out_fewer(rows: list[tuple[int, int]]) -> None:
     table = np.array(rows)

@@ -13,14 +13,14 @@ import pytest
 from anonkit.base.errors import SchemaError
 from anonkit.engine import Session
 from anonkit.schema.localtime import FIRST_S, LAST_S, Ambiguous, LocalTime
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 ZONES = (
     *("Asia/Baku", "Europe/Podgorica", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca"),
     *("Asia/Kolkata", "Pacific/Apia", "America/St_Johns", "Europe/Dublin", "UTC", "Asia/Tehran", "America/Sao_Paulo"),
 )
-SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+SHARED = settings(max_examples=40)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def offset(zone: str, epoch_s: int) -> int:
     return int(delta.total_seconds())
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(zone=st.sampled_from(ZONES), epoch_s=st.integers(FIRST_S, LAST_S - 1))
 def test_offset_equals_zoneinfo_at_any_instant(zone: str, epoch_s: int) -> None:
     assert LocalTime(zone).offset(epoch_s) == offset(zone, epoch_s)

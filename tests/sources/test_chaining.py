@@ -131,7 +131,7 @@ def test_the_inferred_share_is_of_the_taps_that_could_be_trips() -> None:
     ),
     st.sampled_from("AB"),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_r17_removing_one_person_changes_no_other_persons_trips(
     tmp_path_factory: Any, taps: list[tuple[str, str, str, int]], gone: str
 ) -> None:

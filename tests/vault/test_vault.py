@@ -20,7 +20,7 @@ from anonkit.base.errors import VaultError
 from anonkit.vault import ENVIRONMENT, Vault, new_key_file, read_key, store
 from anonkit.vault import vault as vault_module
 from anonkit.vault.keys import keyed_hash
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 KEY = bytes(range(32))
@@ -86,9 +86,11 @@ def test_wrong_key_is_refused(vault: Vault, tmp_path: Path) -> None:
 
 
 def test_neither_tokens_nor_accounts_lie_in_the_files(vault: Vault, tmp_path: Path) -> None:
-    vault.open_case("j1", **CASE)
+    # a token long enough that random bytes of keys do not spell it by chance: two letters stand in 3 % of vaults
+    vault.store([("journey-0017-aa42", "acc-leyla")], by="Aysel Q.")
+    vault.open_case("journey-0017-aa42", **{**CASE, "case": "D-17-0042"})
     written = everything(tmp_path)
-    for secret in (b"acc-leyla", b"acc-murad", b"j1", b"bag left", b"D-17", KEY):
+    for secret in (b"acc-leyla", b"acc-murad", b"journey-0017", b"bag left", b"D-17-0042", KEY):
         assert secret not in written
 
 
@@ -252,7 +254,7 @@ def test_r27_log_of_an_erased_subject_cannot_be_matched_even_with_the_key(vault:
     assert bytes.fromhex(line.subject) not in written.replace(line.subject.encode(), b"")  # the name of its key is gone
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10)
 @given(
     pairs=st.dictionaries(
         st.text("abc123", min_size=6, max_size=9),
@@ -343,7 +345,7 @@ def test_killed_in_the_middle_the_vault_is_whole_and_says_what_was_interrupted(
     vault: Vault, reopen: Reopen, point: str, action: str
 ) -> None:
     words = [sys.executable, "-c", VICTIM, str(vault.folder), str(vault.head), point, action]
-    victim = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    victim = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)
     assert victim.returncode == -signal.SIGKILL, victim.stderr
     again = reopen()
     summary = again.check()
