@@ -28,7 +28,7 @@ def risk(
 ) -> None:
     """Print risk figures: exit 0, 2 bad input, 3 above --fail-over."""
     from anonkit.pipeline.assess import assess_path, read_roles
-    from anonkit.recipe.model import as_fraction
+    from anonkit.recipe.parts import as_fraction
 
     limit = as_fraction(fail_over) if fail_over is not None else None
     given = {"person": person, "quasi": quasi, "place": place, "time": time, "identifiers": identifiers}

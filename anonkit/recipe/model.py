@@ -1,22 +1,28 @@
-"""What a recipe may say. Every part is frozen; an unknown key is an error; privacy parameters have no default."""
+"""A recipe as a whole: its parts fit together, its policies permit it, its inputs can be counted together.
+
+`parts`, `places`, `products` and `guarantee` hold what each key may say; here is what must hold between them. Every part is
+frozen; an unknown key is an error; privacy parameters have no default. What it does not protect against: a purpose that is
+not true.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from anonkit.base.errors import RecipeError
 from anonkit.classes import Protection
-from anonkit.geo import Grid, Tessellation, TimeBins, Zones
-from anonkit.kanon import CellKeyNoise, Level, Product, Statistic, check_chain
+from anonkit.kanon import Product, check_chain
 from anonkit.prepare import Member, Policy, Pooling, Use, bundled, check_permitted, load_policy, plan_pooling
+from anonkit.recipe.guarantee import Privacy
+from anonkit.recipe.parts import EngineLimits, Inside, Part, Period, Recipient, Share
+from anonkit.recipe.places import Clock, Place
+from anonkit.recipe.products import Counts, Products, Suppression, products_of
 from anonkit.risk.scorecard import questions
 from anonkit.schema import PrivacyUnit
 from anonkit.sources import InputSpec
@@ -30,282 +36,6 @@ WORKING = frozenset(
 )
 """Names that decisions and gate use for their own columns."""
 NAME = r"^[a-z0-9][a-z0-9._-]{1,62}$"
-
-
-def _fraction(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a share is needed, such as 1/2")
-    try:
-        return Fraction(str(value)) if isinstance(value, str | int | float) else value
-    except (ValueError, ZeroDivisionError):
-        raise ValueError("a share is needed, such as 1/2") from None
-
-
-Share = Annotated[Fraction, BeforeValidator(_fraction)]
-
-
-def as_fraction(text: str) -> Fraction:
-    """A threshold from the command line, exactly (ruling 34).
-
-    Raises
-    ------
-    RecipeError : it is no share above 0 and up to 1.
-
-    >>> as_fraction("1/11")
-    Fraction(1, 11)
-    """
-    try:
-        found = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        found = Fraction(0)
-    if not 0 < found <= 1:
-        raise RecipeError(f"{text!r} is no share above 0 and up to 1", hint="write 1/11 or 0.05")
-    return found
-
-
-class Part(BaseModel):
-    """Frozen; unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class Recipient(Part):
-    """Who gets the release, and under what."""
-
-    name: str = Field(min_length=2)
-    kind: Literal["public", "contract", "internal"]
-    """``public``: anybody; ``contract``: bound not to re-identify; ``internal``: the operator's own staff."""
-
-
-class Period(Part):
-    """First and last local date of the release, both included."""
-
-    first: date = Field(alias="from")
-    last: date = Field(alias="to")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Period:
-        if self.last < self.first:
-            raise ValueError("period.to lies before period.from")
-        return self
-
-
-class Privacy(Part):
-    """The guarantee and whom it protects."""
-
-    guarantee: Literal["k_anonymity"]
-    protect: dict[Literal["person", "driver", "trip"], Annotated[int, Field(ge=2)]]
-    """Least number of each in a class: ``{person: 11, driver: 5}``."""
-    dominance: Share = Fraction(1, 2)
-    """Largest share of a class's rows that one of them may have (ruling 6)."""
-    l_places: int = Field(default=2, ge=1)
-    """Least number of destinations that origin and time leave open, and the other way round (ruling 7)."""
-
-    @model_validator(mode="after")
-    def _whom(self) -> Privacy:
-        if not self.protect:
-            raise ValueError("protect names nobody; write protect: {person: 11}")
-        if "trip" in self.protect and len(self.protect) > 1:
-            raise ValueError("protect: trip is for sources that know nobody; it cannot stand beside person or driver")
-        if not 0 < self.dominance <= 1:
-            raise ValueError("dominance is a share above 0 and up to 1")
-        return self
-
-    @property
-    def unit(self) -> PrivacyUnit:
-        """What a class counts first."""
-        return next(
-            unit for unit in (PrivacyUnit.PERSON, PrivacyUnit.TRIP, PrivacyUnit.DRIVER) if unit.value in self.protect
-        )
-
-    @property
-    def protection(self) -> Protection:
-        """The thresholds for `classes`."""
-        unit = self.unit
-        beside = self.protect.get("driver") if unit is PrivacyUnit.PERSON else None
-        return Protection(
-            unit=unit.value,
-            k=self.protect[unit.value],
-            k_driver=beside,
-            dominance=self.dominance,
-            l_places=self.l_places,
-        )
-
-
-class ZoneFile(Part):
-    """Public zones: a file with polygons (GeoJSON, GeoPackage), a CSV of ids and parents, or the ids themselves."""
-
-    path: Path | None = None
-    id: str = "zone"
-    """Column of the finest zones' ids; also the name of that level."""
-    parents: tuple[str, ...] = ()
-    """Columns of coarser zones' ids, from fine to coarse; also the names of their levels."""
-    ids: tuple[str, ...] = ()
-    """Ids where there is no file; ``1-263`` stands for all whole numbers between."""
-    max_overlap: float = Field(default=0.01, ge=0, le=1)
-
-    @field_validator("ids", mode="before")
-    @classmethod
-    def _ranges(cls, value: Any) -> Any:
-        found: list[str] = []
-        for entry in value if isinstance(value, list | tuple) else [value]:
-            span = re.fullmatch(r"([0-9]{1,7})-([0-9]{1,7})", str(entry))
-            found += map(str, range(int(span[1]), int(span[2]) + 1)) if span else [str(entry)]
-        return tuple(found)
-
-
-class Place(Part):
-    """The tessellation: a grid over a public area, or public zones."""
-
-    cell_m: int | None = Field(default=None, ge=25)
-    """Side of the finest cells, metres."""
-    latitude: float | None = Field(default=None, gt=-85, lt=85)
-    area: Path | None = None
-    levels: int = Field(default=6, ge=1, le=12)
-    zones: ZoneFile | None = None
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Place:
-        missing = [name for name in ("cell_m", "latitude", "area") if getattr(self, name) is None]
-        if self.zones is None and missing:
-            raise ValueError(f"a grid lacks {missing}; give cell_m, latitude and area, or zones")
-        if self.zones is not None and len(missing) < 3:
-            raise ValueError("zones cannot stand beside cell_m, latitude or area; give one of the two")
-        return self
-
-    @cached_property
-    def grid(self) -> Tessellation:
-        """The tessellation for `geo`."""
-        if self.zones is not None:
-            return Zones(**self.zones.model_dump())
-        assert self.cell_m is not None
-        assert self.latitude is not None
-        return Grid(cell_m=self.cell_m, latitude=self.latitude, area=self.area, levels=self.levels)
-
-
-class Clock(Part):
-    """The finest time bins and the zone of the local clock."""
-
-    bins: str
-    zone: str
-
-    @property
-    def time_bins(self) -> TimeBins:
-        """The bins for `geo`."""
-        return TimeBins(self.bins, zone=self.zone)
-
-
-class Where(Part):
-    """A level of the tessellation: the side of a grid's cells, or the name of a level of zones."""
-
-    cell_m: int | None = None
-    level: str | None = None
-
-    @model_validator(mode="after")
-    def _one_level(self) -> Where:
-        if (self.cell_m is None) == (self.level is None):
-            raise ValueError("say cell_m (a grid) or level (zones), one of the two")
-        return self
-
-    def level_in(self, grid: Tessellation) -> int:
-        """Number of the level."""
-        if isinstance(grid, Zones):
-            if self.level is None:
-                raise ValueError(f"these are zones: say level, one of {list(grid.level_names)}, not cell_m")
-            return grid.level_of(self.level)
-        if self.cell_m is None:
-            raise ValueError("this is a grid: say cell_m, not level")
-        return grid.level_of(self.cell_m)
-
-
-class Coarseness(Where):
-    """How coarse."""
-
-    bins: str
-
-
-class RollUp(Coarseness):
-    """Where the rest of a parent is gathered (ruling 9)."""
-
-    columns: tuple[str, ...] | None = None
-    """Columns still told apart; those of the level before unless said."""
-
-
-class ProductLevel(Coarseness):
-    """Where and how coarse a product is published."""
-
-    columns: tuple[str, ...] = ()
-    """Further columns to publish; they are part of the class (ruling 5)."""
-    roll_up: tuple[RollUp, ...] = ()
-    """Coarser levels for what this one cannot publish, from fine to coarse."""
-
-
-class Measured(Part):
-    """Bounds and step of a statistic; all public (ruling 8)."""
-
-    step: int = Field(ge=1)
-    low: int = 0
-    high: int
-
-
-class FlowLevel(ProductLevel):
-    """Flows, with what is told of their times and distances."""
-
-    statistics: dict[Literal["duration_s", "distance_m"], Measured] = Field(default_factory=dict)
-    """One value a person: ``duration_s: {step: 60, high: 7200}`` gives mean and median."""
-
-
-class TripLevel(ProductLevel):
-    """The row-level product."""
-
-    rows_per_person: int = Field(ge=1)
-    """Rows a person and class (ruling 6); what is beyond is dropped from the whole release."""
-
-
-class Products(Part):
-    """What is published."""
-
-    trips: TripLevel | None = None
-    flows: FlowLevel | None = None
-    volumes: ProductLevel | None = None
-
-    @model_validator(mode="after")
-    def _something(self) -> Products:
-        if self.trips is None and self.flows is None and self.volumes is None:
-            raise ValueError("products names none; give trips, flows or volumes")
-        return self
-
-
-class Counts(Part):
-    """How numbers of trips are published (ruling 12)."""
-
-    rule: Literal["cell_key", "exact"] = "cell_key"
-    """``exact`` must be said: it lets recipients subtract without doubt."""
-    largest: int = Field(default=2, ge=1)
-    """No number is changed by more; below k."""
-    variance: float = Field(default=1.0, gt=0)
-
-    @property
-    def noise(self) -> CellKeyNoise | None:
-        """The table of noise for `kanon`."""
-        return CellKeyNoise(largest=self.largest, variance=self.variance) if self.rule == "cell_key" else None
-
-
-class Suppression(Where):
-    """At what level the suppressed share is told."""
-
-
-class Inside(Part):
-    """The folder that stays."""
-
-    delete_after_days: int = Field(default=90, ge=1)
-
-
-class EngineLimits(Part):
-    """Limits of the embedded engine."""
-
-    threads: int | None = Field(default=None, ge=1)
-    memory_limit: str | None = None
 
 
 class AnyRecipe(Part):
@@ -505,32 +235,8 @@ class Recipe(AnyRecipe):
     @cached_property
     def kanon_products(self) -> tuple[Product, ...]:
         """The products for `kanon`."""
-        grid = self.geo.grid
-        result = []
-        for kind in ("trips", "flows", "volumes"):
-            level: ProductLevel | None = getattr(self.products, kind)
-            if level is not None:
-                result.append(
-                    Product(
-                        kind=kind,
-                        level=level.level_in(grid),
-                        bins=TimeBins(level.bins, zone=self.time.zone),
-                        columns=level.columns,
-                        max_rows=level.rows_per_person if isinstance(level, TripLevel) else None,
-                        roll_up=self._rolled(level, grid),
-                        statistics=_statistics(level),
-                        ends=("start",) if self.inputs[0].gives == "visits" else ("start", "end"),
-                    )
-                )
-        return tuple(result)
-
-    def _rolled(self, level: ProductLevel, grid: Tessellation) -> tuple[Level, ...]:
-        columns, result = level.columns, []
-        for coarser in level.roll_up:
-            columns = columns if coarser.columns is None else coarser.columns
-            bins = TimeBins(coarser.bins, zone=self.time.zone)
-            result.append(Level(level=coarser.level_in(grid), bins=bins, columns=columns))
-        return tuple(result)
+        visits = self.inputs[0].gives == "visits"
+        return products_of(self.products, grid=self.geo.grid, zone=self.time.zone, visits=visits)
 
     @property
     def suppression_level(self) -> int:
@@ -547,11 +253,3 @@ class Recipe(AnyRecipe):
     def released_columns(self) -> tuple[str, ...]:
         """Further columns that any product publishes."""
         return tuple(dict.fromkeys(name for product in self.kanon_products for name in product.columns))
-
-
-def _statistics(level: ProductLevel) -> tuple[Statistic, ...]:
-    if not isinstance(level, FlowLevel):
-        return ()
-    return tuple(
-        Statistic(column=name, step=told.step, low=told.low, high=told.high) for name, told in level.statistics.items()
-    )

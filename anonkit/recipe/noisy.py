@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from anonkit.geo import Grid, TimeBins
-from anonkit.recipe.model import AnyRecipe, Part
+from anonkit.recipe.model import AnyRecipe
+from anonkit.recipe.parts import Part
 from anonkit.schema import PrivacyUnit
 
 if TYPE_CHECKING:

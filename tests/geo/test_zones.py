@@ -332,7 +332,7 @@ def test_recipes_of_zones_that_do_not_fit_are_refused(town: Any, change: Callabl
 
 
 def test_ids_may_be_given_as_a_span(town: Any) -> None:
-    from anonkit.recipe.model import ZoneFile
+    from anonkit.recipe.places import ZoneFile
 
     assert ZoneFile(ids="3-5").ids == ("3", "4", "5")  # type: ignore[arg-type]
     assert ZoneFile(ids=["1-2", "airport"]).ids == ("1", "2", "airport")  # type: ignore[arg-type]

@@ -1,0 +1,124 @@
+"""What a k-anonymous recipe publishes: products with their levels and roll-ups, how counts are told, how suppression is.
+
+A level and its roll-ups form a partition (ruling 9); counts are perturbed unless ``exact`` is said (ruling 12). What it does
+not protect against: levels so fine that little is left; the plan and the report say how much.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from anonkit.geo import Tessellation, TimeBins
+from anonkit.kanon import CellKeyNoise, Level, Product, Statistic
+from anonkit.recipe.parts import Part
+from anonkit.recipe.places import Coarseness, Where
+
+
+class RollUp(Coarseness):
+    """Where the rest of a parent is gathered (ruling 9)."""
+
+    columns: tuple[str, ...] | None = None
+    """Columns still told apart; those of the level before unless said."""
+
+
+class ProductLevel(Coarseness):
+    """Where and how coarse a product is published."""
+
+    columns: tuple[str, ...] = ()
+    """Further columns to publish; they are part of the class (ruling 5)."""
+    roll_up: tuple[RollUp, ...] = ()
+    """Coarser levels for what this one cannot publish, from fine to coarse."""
+
+
+class Measured(Part):
+    """Bounds and step of a statistic; all public (ruling 8)."""
+
+    step: int = Field(ge=1)
+    low: int = 0
+    high: int
+
+
+class FlowLevel(ProductLevel):
+    """Flows, with what is told of their times and distances."""
+
+    statistics: dict[Literal["duration_s", "distance_m"], Measured] = Field(default_factory=dict)
+    """One value a person: ``duration_s: {step: 60, high: 7200}`` gives mean and median."""
+
+
+class TripLevel(ProductLevel):
+    """The row-level product."""
+
+    rows_per_person: int = Field(ge=1)
+    """Rows a person and class (ruling 6); what is beyond is dropped from the whole release."""
+
+
+class Products(Part):
+    """What is published."""
+
+    trips: TripLevel | None = None
+    flows: FlowLevel | None = None
+    volumes: ProductLevel | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Products:
+        if self.trips is None and self.flows is None and self.volumes is None:
+            raise ValueError("products names none; give trips, flows or volumes")
+        return self
+
+
+class Counts(Part):
+    """How numbers of trips are published (ruling 12)."""
+
+    rule: Literal["cell_key", "exact"] = "cell_key"
+    """``exact`` must be said: it lets recipients subtract without doubt."""
+    largest: int = Field(default=2, ge=1)
+    """No number is changed by more; below k."""
+    variance: float = Field(default=1.0, gt=0)
+
+    @property
+    def noise(self) -> CellKeyNoise | None:
+        """The table of noise for `kanon`."""
+        return CellKeyNoise(largest=self.largest, variance=self.variance) if self.rule == "cell_key" else None
+
+
+class Suppression(Where):
+    """At what level the suppressed share is told."""
+
+
+def products_of(said: Products, *, grid: Tessellation, zone: str, visits: bool) -> tuple[Product, ...]:
+    """The products for `kanon`, from fine to coarse as the chain of decisions takes them."""
+    result = []
+    for kind in ("trips", "flows", "volumes"):
+        level: ProductLevel | None = getattr(said, kind)
+        if level is not None:
+            result.append(
+                Product(
+                    kind=kind,
+                    level=level.level_in(grid),
+                    bins=TimeBins(level.bins, zone=zone),
+                    columns=level.columns,
+                    max_rows=level.rows_per_person if isinstance(level, TripLevel) else None,
+                    roll_up=_rolled(level, grid, zone),
+                    statistics=_statistics(level),
+                    ends=("start",) if visits else ("start", "end"),
+                )
+            )
+    return tuple(result)
+
+
+def _rolled(level: ProductLevel, grid: Tessellation, zone: str) -> tuple[Level, ...]:
+    columns, result = level.columns, []
+    for coarser in level.roll_up:
+        columns = columns if coarser.columns is None else coarser.columns
+        result.append(Level(level=coarser.level_in(grid), bins=TimeBins(coarser.bins, zone=zone), columns=columns))
+    return tuple(result)
+
+
+def _statistics(level: ProductLevel) -> tuple[Statistic, ...]:
+    if not isinstance(level, FlowLevel):
+        return ()
+    return tuple(
+        Statistic(column=name, step=told.step, low=told.low, high=told.high) for name, told in level.statistics.items()
+    )
