@@ -58,6 +58,7 @@ class Session:
         self.folder = Path(tempfile.mkdtemp(prefix=".anonkit-", dir=folder))
         self._numbers = itertools.count()
         self._streams: list[ArrowStream] = []
+        self._tables: dict[int, tuple[duckdb.DuckDBPyRelation, str]] = {}
         self._connection = duckdb.connect(":memory:")
         settings: dict[str, Any] = {
             "temp_directory": str(private_folder(self.folder / "spill")),
@@ -165,6 +166,26 @@ class Session:
         """A lazy frame of this session as an Arrow table."""
         return self._run(lambda: _arrow(_relation(frame)))
 
+    # --- kept results --------------------------------------------------------------------------------------------
+
+    def table(self, query: str, **tables: nw.LazyFrame[Any] | Path) -> nw.LazyFrame[Any]:
+        """The answer of a query as a table of the engine, computed once; in memory, spilled into the private folder.
+
+        Cheaper than `checkpoint` for what is read a few times and then dropped; names as in ``frame``.
+        """
+        name = f"table_{next(self._numbers)}"
+        text = self._with_names(query, tables)
+        self._run(lambda: self._connection.execute(f"CREATE TEMP TABLE {name} AS {text}"))
+        relation = self._connection.table(name)
+        self._tables[id(relation)] = (relation, name)
+        return nw.from_native(relation)
+
+    def drop(self, frame: nw.LazyFrame[Any]) -> None:
+        """Give the memory of a `table` back; anything else is left alone."""
+        found = self._tables.pop(id(frame.to_native()), None)
+        if found is not None:
+            self._connection.execute(f"DROP TABLE {found[1]}")
+
     # --- writes ------------------------------------------------------------------------------------------------
 
     def checkpoint(self, frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
@@ -237,6 +258,9 @@ class Session:
     # --- inside ------------------------------------------------------------------------------------------------
 
     def _view(self, frame: nw.LazyFrame[Any]) -> str:
+        kept = self._tables.get(id(frame.to_native()))
+        if kept is not None:
+            return kept[1]
         name = f"view_{next(self._numbers)}"
         _relation(frame).create_view(name)
         return name

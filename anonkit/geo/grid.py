@@ -133,12 +133,12 @@ class Grid:
             *(self.cell(nw.col(lon), nw.col(lat)).alias(name) for name, (lon, lat) in points.items())
         )
 
-    def coarsen(self, cell: nw.Expr, level: int) -> nw.Expr:
-        """Cells at ``level`` of a column of base cells."""
-        if level == 0:
+    def coarsen(self, cell: nw.Expr, level: int, *, finer: int = 0) -> nw.Expr:
+        """Cells at ``level`` of a column of cells at level ``finer``, base cells by default."""
+        if level == finer:
             return cell
-        row, column = cell % LEVEL // ROW, cell % ROW
-        return (row // 2**level) * ROW + column // 2**level + level * LEVEL
+        row, column, factor = cell % LEVEL // ROW, cell % ROW, 2 ** (level - finer)
+        return (row // factor) * ROW + column // factor + level * LEVEL
 
     # --- the public area ----------------------------------------------------------------------------------------
 

@@ -183,9 +183,12 @@ class Zones:
         """The zone at ``level`` that contains a base cell."""
         return int(level * LEVEL + cell // 10 ** self.digits_below(level))
 
-    def coarsen(self, cell: nw.Expr, level: int) -> nw.Expr:
-        """Zones at ``level`` of a column of base cells, on any engine."""
-        return cell if level == 0 else cell // 10 ** self.digits_below(level) + level * LEVEL
+    def coarsen(self, cell: nw.Expr, level: int, *, finer: int = 0) -> nw.Expr:
+        """Zones at ``level`` of a column of zones at level ``finer``, base zones by default, on any engine."""
+        if level == finer:
+            return cell
+        digits = self.digits_below(level) - self.digits_below(finer)
+        return cell % LEVEL // 10**digits + level * LEVEL
 
     def cells(self, level: int = 0) -> np.ndarray:
         """Codes (int64, ascending) of all zones of a level. Public: made from the file alone."""

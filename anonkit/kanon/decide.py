@@ -9,19 +9,22 @@ The total of a time bin is treated as known: where a part publishes something ne
 the smallest of its new classes there is suppressed beside it. Where all trips from a place at a time that a recipient
 could know of lead to one destination, the destination is given away, and the class is suppressed (ruling 7).
 
+Rows are counted once, by class and person; coarser levels are sums of that tally (`classes.tallies`), and what each row
+is told by is noted once, at the end.
+
 Does not protect against: differences between two releases (the registry's business), linear combinations over several
 origins and destinations at once (rows and columns of a flow table), what a class's members share beside destinations.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from anonkit.classes import Protection, count_classes, is_safe, thin_rows
-from anonkit.engine import Session
+from anonkit.classes import Protection, Tally, class_counts, coarser, is_safe, small_rests, tally_rows, thin_rows
+from anonkit.engine import Session, identifier
 from anonkit.geo import Tessellation, TimeBins
 from anonkit.kanon.products import Kind, Part, Product, Step, check_chain
 
@@ -81,6 +84,20 @@ class _Setting:
     session: Session
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Counted:
+    """The tallies at one step's level, and what that step has told since they were made."""
+
+    step: Step
+    people: Tally
+    drivers: Tally | None
+    published: nw.LazyFrame[Any] | None = None
+
+    @property
+    def tallies(self) -> tuple[Tally, ...]:
+        return (self.people,) if self.drivers is None else (self.people, self.drivers)
+
+
 def decide_products(
     rows: nw.LazyFrame[Any],
     products: tuple[Product, ...],
@@ -95,7 +112,7 @@ def decide_products(
     Parameters
     ----------
     rows : one row a trip: ``trip``, the unit's column, ``driver``, base ``start_cell, end_cell, start_bin``, extras; and
-        ``record``, the persistent key of the unit, where counts are to be perturbed.
+        ``record``, the persistent key of the unit, where counts are to be perturbed. It is read more than once.
     products : in any order; see ``check_chain``.
     grid, base : what the base cells and bins are.
     protection : thresholds.
@@ -118,60 +135,108 @@ def decide_products(
     """
     setting = _Setting(grid=grid, base=base, protection=protection, session=session)
     steps = check_chain(products, base)
-    rows, thinned = _thinned(rows, steps[0], setting)
-    parts = tuple(dict.fromkeys(step.part for step in steps))
-    rows = rows.with_columns(
-        nw.lit(True).alias("_open"), *(nw.lit(NOTHING, dtype=nw.Int64).alias(part.told) for part in parts)
-    )
     decided: list[Decision] = []
-    for step in steps:
-        if (
-            step.part.end is not None and step.number == 0
-        ):  # each direction is held against trips and flows, not the other
-            rows = rows.with_columns(nw.col("_open").alias(step.part.open))
-        decision, rows = _decide(rows, step, setting)
+    pairs: _Counted | None = None
+    thinned = 0
+    for step in (step for step in steps if step.part.end is None):
+        before = pairs
+        if before is None:
+            pairs, rows, thinned = _first(rows, step, setting)
+        else:
+            pairs = _next(before, step, setting)
+            _drop(before, session)
+        decision, pairs = _decide(pairs, setting)
         decided.append(decision)
-    names = [name for name in rows.collect_schema().names() if not name.startswith("_open")]
-    return Decisions(steps=tuple(decided), rows=rows.select(*names), thinned=thinned)
+    for part in dict.fromkeys(step.part for step in steps if step.part.end is not None):
+        counted = pairs  # each direction is held against trips and flows, not the other
+        for step in part.steps():
+            before = counted
+            counted = _first(rows, step, setting)[0] if before is None else _next(before, step, setting)
+            if before is not None and before is not pairs:
+                _drop(before, session)
+            decision, counted = _decide(counted, setting)
+            decided.append(decision)
+        if counted is not None:
+            _drop(counted, session)
+    told = session.checkpoint(_with_told(rows, decided, setting), "told")
+    return Decisions(steps=tuple(decided), rows=told, thinned=thinned)
 
 
-def _thinned(rows: nw.LazyFrame[Any], finest: Step, setting: _Setting) -> tuple[nw.LazyFrame[Any], int]:
-    """Thin to the finest product's classes; what goes is gone from all products."""
-    max_rows = finest.part.product.max_rows
-    if max_rows is None:
-        return rows, 0
+def _first(rows: nw.LazyFrame[Any], step: Step, setting: _Setting) -> tuple[_Counted, nw.LazyFrame[Any], int]:
+    """The tallies of the finest level, the rows they are of, and how many rows thinning dropped from the whole release."""
+    protection, session, max_rows = setting.protection, setting.session, step.part.product.max_rows
+    coarse = step.coarse(setting.grid, setting.base)
     names = rows.collect_schema().names()
-    keyed = finest.keyed(rows, setting.grid, setting.base)
-    kept = thin_rows(keyed, finest.keys, unit=setting.protection.unit, max_rows=max_rows).select(*names)
-    kept = setting.session.checkpoint(kept, "thinned")
-    count = "SELECT count(*) FROM {frame}"
-    return kept, setting.session.value(count, frame=rows) - setting.session.value(count, frame=kept)
+    plain = [name for name in names if name not in coarse]
 
+    def keyed() -> nw.LazyFrame[Any]:
+        return rows.select(*plain, *(expression.alias(name) for name, expression in coarse.items()))
 
-def _decide(rows: nw.LazyFrame[Any], step: Step, setting: _Setting) -> tuple[Decision, nw.LazyFrame[Any]]:
-    """Decide one step; also the rows with what it tells noted, and no longer open."""
-    protection, session, part = setting.protection, setting.session, step.part
-    keyed = step.keyed(rows, setting.grid, setting.base)
-    untold = keyed.filter(nw.col(part.told) == NOTHING) if step.number else keyed
-    counted = count_classes(
-        untold,
-        step.keys,
+    people = tally_rows(
+        keyed(),
+        tuple(coarse),
         unit=protection.unit,
-        driver="driver" if protection.k_driver is not None else None,
-        rest=part.open,
         among=protection.among,
-        record="record" if "record" in rows.collect_schema().names() else None,
+        record="record" in plain,
+        max_rows=max_rows,
+        session=session,
     )
-    name = f"{part.told}-{step.number}"
-    classes = session.checkpoint(counted, f"classes{name}")
-    published = session.checkpoint(classes.filter(is_safe(protection, rest=True)), f"published{name}")
+    thinned = 0
+    if max_rows is not None:
+        counting = "SELECT count(*) FROM {rows}"
+        kept = session.value("SELECT coalesce(sum(n), 0)::BIGINT FROM {tally}", tally=people.frame)
+        thinned = session.value(counting, rows=rows) - kept
+    if thinned and max_rows is not None:
+        heavy = thin_rows(
+            step.keyed(rows, setting.grid, setting.base), step.keys, unit=protection.unit, max_rows=max_rows
+        )
+        rows = session.checkpoint(heavy.select(*names), "thinned")
+    drivers = None
+    if protection.k_driver is not None:
+        drivers = tally_rows(keyed(), tuple(coarse), unit="driver", among=protection.among, session=session)
+    return _Counted(step=step, people=people, drivers=drivers), rows, thinned
+
+
+def _next(before: _Counted, step: Step, setting: _Setting) -> _Counted:
+    """The tallies of a coarser step, less what the one before has told."""
+    done, on = before.step, {column: name for name, column in before.step.sources.items()}
+    left: dict[str, str] = {}
+    for name in before.people.left:
+        left[name] = f"{name}-told" if name == done.part.told else name
+    if done.number == 0 and done.part.product.roll_up:
+        left[done.part.told] = "n-told"
+    if done.number == len(done.part.product.roll_up):
+        left.pop(done.part.told, None)
+    coarse = step.coarse(setting.grid, done.at.bins, level=done.at.level)
+    people, *drivers = (
+        coarser(tally, coarse, told=before.published, on=on, left=left, session=setting.session)
+        for tally in before.tallies
+    )
+    return _Counted(step=step, people=people, drivers=drivers[0] if drivers else None)
+
+
+def _drop(counted: _Counted, session: Session) -> None:
+    """Give back the memory of tallies that nobody needs any more."""
+    for tally in counted.tallies:
+        session.drop(tally.frame)
+
+
+def _decide(counted: _Counted, setting: _Setting) -> tuple[Decision, _Counted]:
+    """Decide one step."""
+    protection, session, step = setting.protection, setting.session, counted.step
+    left = step.part.told if step.number else None
+    tables = {"tally": counted.people.frame}
+    if counted.drivers is not None:
+        tables["drivers"] = counted.drivers.frame
+    counts = class_counts(counted.people, left=left, drivers=counted.drivers)
+    classes = session.table(_named(counts, step), **tables)
+    safe = classes.filter(is_safe(protection, rest=True))
+    published = session.table("SELECT * FROM {safe}", safe=safe)
     published, alike = _less_alike(classes, published, step, setting)
-    marked = _mark(keyed, published, step, session)
-    victims = _bins_with_small_rest(marked, step, protection, session)
+    victims = _bins_with_small_rest(counted, published, setting)
     if victims:
-        published = session.checkpoint(_less_victims(published, step, victims, session), f"published{name}")
-        marked = _mark(keyed, published, step, session)
-    names = dict(zip(step.keys, part.product.keys, strict=True))
+        published = session.table(_less_victims(step, victims), published=published)
+    names = dict(zip(step.keys, step.part.product.keys, strict=True))
     decision = Decision(
         step=step,
         classes=classes.rename(names),
@@ -179,48 +244,73 @@ def _decide(rows: nw.LazyFrame[Any], step: Step, setting: _Setting) -> tuple[Dec
         suppressed_beside=len(victims),
         suppressed_alike=alike,
     )
-    hit = nw.col("_hit")
-    told = nw.when(hit).then(nw.lit(step.number, dtype=nw.Int64)).otherwise(nw.col(part.told))
-    marked = marked.with_columns(told.alias(part.told), (nw.col(part.open) & ~hit).alias(part.open))
-    return decision, marked.drop("_hit", step.bin_key)
+    return decision, replace(counted, published=published)
 
 
-def _mark(keyed: nw.LazyFrame[Any], published: nw.LazyFrame[Any], step: Step, session: Session) -> nw.LazyFrame[Any]:
-    """Rows with the step's time bin and ``_hit``: their class is published at this step."""
-    hits = published.select(*step.keys, nw.lit(True).alias("_hit"))
-    hit = nw.col("_hit").fill_null(False)
-    if step.number:
-        hit = hit & (nw.col(step.part.told) == NOTHING)
-    joined = keyed.join(hits, on=step.keys, how="left").with_columns(hit.alias("_hit"))
-    joined = joined.drop(*(key for key in step.keys if key != step.bin_key))
-    return session.checkpoint(joined, f"marked{step.part.told}-{step.number}")
+def _named(counts: str, step: Step) -> str:
+    """Class counts under the working names of the step's keys, in their order."""
+    sources, constants = step.sources, step.constants
+    listed = [
+        f"{identifier(sources[name]) if name in sources else _literal(constants[name])} AS {identifier(name)}"
+        for name in step.keys
+    ]
+    spent = ", ".join(identifier(column) for column in sources.values())
+    return f"SELECT {', '.join(listed)}, * EXCLUDE ({spent}) FROM ({counts})"
 
 
-def _bins_with_small_rest(marked: nw.LazyFrame[Any], step: Step, protection: Protection, session: Session) -> list[int]:
+def _literal(value: str | int) -> str:
+    return f"{value}::BIGINT" if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+
+
+def _bins_with_small_rest(counted: _Counted, published: nw.LazyFrame[Any], setting: _Setting) -> list[int]:
     """Time bins whose untold rest is neither nothing nor large enough, though this step tells more of them."""
-    key, open_ = step.bin_key, step.part.open
+    protection, on = setting.protection, {column: name for name, column in counted.step.sources.items()}
     bins: set[int] = set()
-    for column, threshold in ((protection.unit, protection.k), ("driver", protection.k_driver)):
-        if threshold is not None:
-            among = f", {protection.among}" if protection.among is not None else ""
-            query = (
-                f"SELECT {key} FROM (SELECT {key}, bool_or(hit) AS hit, bool_or(rest) AS rest, count({column}) FILTER (rest) AS n "
-                f"FROM (SELECT {key}{among}, {column}, bool_or(_hit) AS hit, bool_or(NOT _hit) AS rest FROM {{rows}} "
-                f"WHERE {open_} GROUP BY ALL) GROUP BY {key}{among}) GROUP BY {key} "
-                f"HAVING bool_or(hit) AND bool_or(rest) AND max(n) < {threshold}"
-            )
-            bins |= {row[0] for row in session.rows(query, rows=marked)}
+    for tally, threshold in zip(counted.tallies, (protection.k, protection.k_driver), strict=False):
+        assert threshold is not None
+        query = small_rests(tally, "start_bin", on, threshold)
+        bins |= {row[0] for row in setting.session.rows(query, tally=tally.frame, told=published)}
     return sorted(bins)
 
 
-def _less_victims(published: nw.LazyFrame[Any], step: Step, bins: list[int], session: Session) -> nw.LazyFrame[Any]:
-    """Suppress the smallest published class that adds to the rest of each of these bins."""
-    keys, key = ", ".join(f'"{name}"' for name in step.keys), step.bin_key
+def _with_told(rows: nw.LazyFrame[Any], decided: list[Decision], setting: _Setting) -> nw.LazyFrame[Any]:
+    """Rows with each part's ``told``: the first of its levels that publishes the row's class, or nothing."""
+    names = rows.collect_schema().names()
+    fresh: dict[str, nw.Expr] = {}
+    tables: dict[str, nw.LazyFrame[Any]] = {}
+    joins: list[str] = []
+    cases: dict[str, list[str]] = {}
+    for number, decision in enumerate(decided):
+        step, part = decision.step, decision.part
+        coarse, wanted = step.coarse(setting.grid, setting.base), dict(zip(step.keys, part.product.keys, strict=True))
+        on = []
+        for key, column in step.sources.items():
+            name = column if column in names and column in part.product.columns else f"_{column}_{number}"
+            if name not in names:
+                fresh[name] = coarse[column]
+            on.append(f"r.{identifier(name)} = p{number}.{identifier(wanted[key])}")
+        right = ", ".join(identifier(wanted[key]) for key in step.sources)
+        tables[f"published_{number}"] = decision.published
+        joins.append(
+            f"LEFT JOIN (SELECT {right}, true AS hit FROM {{published_{number}}}) p{number} ON {' AND '.join(on)}"
+        )
+        cases.setdefault(part.told, []).append(f"WHEN p{number}.hit THEN {step.number}")
+    told = [
+        f"(CASE {' '.join(whens)} ELSE {NOTHING} END)::BIGINT AS {identifier(name)}" for name, whens in cases.items()
+    ]
+    plain = [f"r.{identifier(name)}" for name in names]
+    keyed = rows.with_columns(*(expression.alias(name) for name, expression in fresh.items()))
+    query = f"SELECT {', '.join([*plain, *told])} FROM {{rows}} r {' '.join(joins)}"
+    return setting.session.frame(query, rows=keyed, **tables)
+
+
+def _less_victims(step: Step, bins: list[int]) -> str:
+    """SQL of ``{published}`` less the smallest class that adds to the rest of each of these bins."""
+    keys, key = ", ".join(identifier(name) for name in step.keys), identifier(step.bin_key)
     listed = ", ".join(str(number) for number in bins)
-    return session.frame(
+    return (
         f"SELECT * FROM {{published}} QUALIFY NOT ({key} IN ({listed}) AND rest_rows > 0 AND row_number() OVER "
-        f"(PARTITION BY {key}, rest_rows > 0 ORDER BY rows, {keys}) = 1)",
-        published=published,
+        f"(PARTITION BY {key}, rest_rows > 0 ORDER BY rows, {keys}) = 1)"
     )
 
 
@@ -236,14 +326,14 @@ def _less_alike(
     session, least = setting.session, setting.protection.l_places
     if step.part.end is not None or least < 2:
         return published, 0
-    before = session.value("SELECT count(*) FROM {published}", published=published)
-    now, last = before, -1
+    counting = "SELECT count(*) FROM {published}"
+    before = now = session.value(counting, published=published)
+    last = -1
     while now != last:
         for given in ("start", "end"):
             query = _varied(step, given, least, setting.protection.k)
-            varied = session.frame(query, classes=classes, published=published)
-            published = session.checkpoint(varied, f"varied{step.part.told}-{step.number}")
-        last, now = now, session.value("SELECT count(*) FROM {published}", published=published)
+            published = session.table(query, classes=classes, published=published)
+        last, now = now, session.value(counting, published=published)
     return published, before - now
 
 

@@ -128,20 +128,46 @@ class Step:
         """Working name of the time bin."""
         return f"_key_{self.part.product.bin_column}"
 
+    @property
+    def ends(self) -> tuple[End, ...]:
+        """Whose cells are in the class."""
+        return ("start", "end") if self.part.end is None else (self.part.end,)
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Working name of each of the class's columns that is not the same for all → column of a tally at this level."""
+        product = self.part.product
+        cells = {f"{end}_cell" if self.part.end is None else "cell": f"{end}_cell" for end in self.ends}
+        found = {**cells, product.bin_column: "start_bin"}
+        found |= {name: name for name in product.columns if name in self.at.columns}
+        return {f"_key_{name}": column for name, column in found.items()}
+
+    @property
+    def constants(self) -> dict[str, str | int]:
+        """Working name of each of the class's columns that is the same for all classes of the step → that value."""
+        product = self.part.product
+        found: dict[str, str | int] = {"end": self.part.end} if self.part.end is not None else {}
+        found |= {name: ANY for name in product.columns if name not in self.at.columns}
+        if product.roll_up:
+            found[ROLLED] = self.number
+        return {f"_key_{name}": value for name, value in found.items()}
+
+    def coarse(self, grid: Tessellation, base: TimeBins, *, level: int = 0) -> dict[str, nw.Expr]:
+        """Columns of a tally at this level as expressions over cells at ``level`` and bins of ``base``."""
+        found = {f"{end}_cell": grid.coarsen(nw.col(f"{end}_cell"), self.at.level, finer=level) for end in self.ends}
+        found["start_bin"] = self.at.bins.coarsen(nw.col("start_bin"), base)
+        return found | {name: nw.col(name) for name in self.at.columns}
+
     def keyed(self, rows: nw.LazyFrame[Any], grid: Tessellation, base: TimeBins) -> nw.LazyFrame[Any]:
         """Rows with the class's columns added as ``_key_…``; ``grid`` and ``base`` are those of the rows."""
-        bins = self.at.bins.coarsen(nw.col("start_bin"), base)
-        end = self.part.end
-        if end is not None:
-            keys = {"cell": grid.coarsen(nw.col(f"{end}_cell"), self.at.level), "bin": bins, "end": nw.lit(end)}
-        else:
-            cells = {name: grid.coarsen(nw.col(name), self.at.level) for name in ("start_cell", "end_cell")}
-            keys = {**cells, self.part.product.bin_column: bins}
-        for name in self.part.product.columns:
-            keys[name] = nw.col(name) if name in self.at.columns else nw.lit(ANY)
-        if self.part.product.roll_up:
-            keys[ROLLED] = nw.lit(self.number, dtype=nw.Int64)
-        return rows.with_columns(*(expression.alias(f"_key_{name}") for name, expression in keys.items()))
+        coarse = self.coarse(grid, base)
+        keys = {name: coarse[column] for name, column in self.sources.items()}
+        keys |= {name: nw.lit(value, dtype=_dtype(value)) for name, value in self.constants.items()}
+        return rows.with_columns(*(keys[name].alias(name) for name in self.keys))
+
+
+def _dtype(value: str | int) -> Any:
+    return nw.Int64 if isinstance(value, int) else nw.String
 
 
 def check_chain(products: tuple[Product, ...], base: TimeBins) -> tuple[Step, ...]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from anonkit.classes import count_classes, is_safe
+from anonkit.classes import is_safe, tally_rows
 from anonkit.pipeline import release
 from anonkit.pipeline.measure import measure_risk
 from anonkit.prepare import keep_used
@@ -51,9 +51,9 @@ def test_r01_rows_counted_for_persons_are_refused(town: Any, anonkit: Any, repla
     town.rides(["A", "B", "C", "D"] * 2, at=(0, 4), to=(4, 4), start="2026-03-04T14:00:00")
 
     def rows_for_persons(frame: Any, by: Any, *, unit: str, **more: Any) -> Any:
-        return count_classes(frame, by, unit="trip" if unit == "person" else unit, **more)
+        return tally_rows(frame, by, unit="trip" if unit == "person" else unit, **more)
 
-    replace_everywhere(count_classes, rows_for_persons)
+    replace_everywhere(tally_rows, rows_for_persons)
     assert "class_size" in refused(town, anonkit, flows_only)
 
 
@@ -76,11 +76,11 @@ def test_r01_null_as_a_person_is_refused(town: Any, anonkit: Any, replace_everyw
         return keep_used(frame.with_columns(rule.alias("_rule")))
 
     def null_is_somebody(frame: Any, by: Any, *, unit: str, **more: Any) -> Any:
-        return count_classes(frame.with_columns(nw.col(unit).fill_null(-1)), by, unit=unit, **more)
+        return tally_rows(frame.with_columns(nw.col(unit).fill_null(-1)), by, unit=unit, **more)
 
     replace_everywhere(keep_used, keep_nobody)
     replace_everywhere(measure_risk, lambda *_, **__: {})  # stumbles over nobody before the gate can look
-    replace_everywhere(count_classes, null_is_somebody)
+    replace_everywhere(tally_rows, null_is_somebody)
     assert "class_size" in refused(town, anonkit, flows_only)
 
 
