@@ -65,17 +65,15 @@ def _findings(
     if broken:
         return
     sql = GateSql(spec, session)
-    rows = session.checkpoint(sql.rows(used), "gate-rows")
     for product in spec.products:
         declared = [column.name for column in product_resource(product, spec).fields]
         if pq.read_schema(folder / f"{product.kind}.parquet").names != declared:
             return  # already failed by its columns; nothing can be recounted
+    marked = sql.marked(sql.rows(used), folder)
     for step in spec.steps:
-        path = folder / f"{step.part.product.kind}.parquet"
-        marked = session.checkpoint(sql.marked(rows, step, path), "gate")
-        yield from _recount(step, path, marked, sql, spec)
-        rows = sql.carried(marked, step)
-    yield from _suppression(folder, rows, sql, spec)
+        yield from _recount(step, folder / f"{step.part.product.kind}.parquet", marked, sql, spec)
+    yield from _suppression(folder, marked, sql, spec)
+    session.drop(marked)
 
 
 def file_findings(folder: Path, resources: tuple[Resource, ...], session: Session) -> Iterator[Finding]:

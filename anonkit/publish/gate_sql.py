@@ -5,6 +5,7 @@ Written apart from `geo`, `classes` and `kanon` on purpose: a fault there must n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -90,53 +91,72 @@ class GateSql:
         return f"({level} * 100000000000000 + ({row} >> {level}) * 10000000 + ({col} >> {level}))"
 
     def rows(self, used: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-        """The rows of the release after thinning: ``open`` to all parts, told by none."""
+        """The rows of the release after thinning."""
         finest = self.spec.steps[0]
         max_rows = finest.part.product.max_rows
-        parts = dict.fromkeys(step.part for step in self.spec.steps)
-        flags = ", ".join(["true AS open", *(f"-1 AS {_told(part)}" for part in parts)])
         if max_rows is None:
-            return self.session.frame(f"SELECT *, {flags} FROM {{used}}", used=used)
-        keys = ", ".join(self.keys(finest).values())
-        return self.session.frame(
-            f"WITH many AS (SELECT list(trip) AS trips, {self.unit} FROM {{used}} GROUP BY {keys}, {self.unit} "
-            f"HAVING count(*) > {max_rows}), "
-            f"beyond AS (SELECT unnest(list_sort(trips)[{max_rows + 1}:]) AS trip, {self.unit} FROM many) "
-            f"SELECT *, {flags} FROM {{used}} ANTI JOIN beyond USING (trip, {self.unit})",
+            return used
+        keys = self.keys(finest)
+        named = ", ".join(f"{sql} AS k{number}" for number, sql in enumerate(keys.values()))
+        grouped = ", ".join([*(f"k{number}" for number in range(len(keys))), self.unit])
+        many = self.session.table(
+            f"SELECT {named}, {self.unit} FROM {{used}} WHERE {self.unit} IS NOT NULL GROUP BY {grouped} HAVING count(*) > {max_rows}",
             used=used,
         )
-
-    def marked(self, rows: nw.LazyFrame[Any], step: Step, path: Path) -> nw.LazyFrame[Any]:
-        """Rows with this step's keys as ``k0, k1, …``, ``mine`` (not told by an earlier level) and ``hit`` (in the file)."""
-        found = self.keys(step)
-        names = [f"k{number}" for number in range(len(found))]
-        keyed = ", ".join(f"{sql} AS {name}" for name, sql in zip(names, found.values(), strict=True))
-        same = " AND ".join(f't."{column}" = r.{name}' for column, name in zip(found, names, strict=True))
-        listed = ", ".join(f'"{column}"' for column in found)
-        opened = "" if f"{_open(step.part)}" in rows.collect_schema().names() else f", open AS {_open(step.part)}"
+        if not self.session.value("SELECT count(*) FROM {many}", many=many):
+            return used
         return self.session.frame(
-            f"SELECT r.*, t.listed IS NOT NULL AND r.mine AS hit FROM (SELECT r.*, {_told(step.part)} = -1 AS mine, {keyed}{opened} "
-            f"FROM {{rows}} r) r LEFT JOIN (SELECT DISTINCT {listed}, true AS listed FROM {{file}}) t ON {same}",
-            rows=rows,
-            file=path,
+            f"WITH beyond AS (SELECT unnest(list_sort(list(trip))[{max_rows + 1}:]) AS trip, {self.unit} FROM "
+            f"(SELECT trip, {named}, {self.unit} FROM {{used}}) SEMI JOIN {{many}} USING ({grouped}) GROUP BY {grouped}) "
+            f"SELECT * FROM {{used}} ANTI JOIN beyond USING (trip, {self.unit})",
+            used=used,
+            many=many,
         )
 
-    def carried(self, marked: nw.LazyFrame[Any], step: Step) -> nw.LazyFrame[Any]:
-        """Rows for the next step: what this one tells is noted and no longer open."""
-        names = [f"k{number}" for number in range(len(step.part.product.keys))]
-        told, open_ = _told(step.part), _open(step.part)
-        return self.session.frame(
-            f"SELECT * EXCLUDE ({', '.join(names)}, hit, mine) REPLACE (CASE WHEN hit THEN {step.number} ELSE {told} END AS {told}, "
-            f"{open_} AND NOT hit AS {open_}) FROM {{rows}}",
-            rows=marked,
-        )
+    def marked(self, rows: nw.LazyFrame[Any], folder: Path) -> nw.LazyFrame[Any]:
+        """Rows with ``f0, f1, …``: whether the class that the row has at that step stands in the written file."""
+        joins, flags, files = [], [], {}
+        for number, step in enumerate(self.spec.steps):
+            found = self.keys(step)
+            listed = ", ".join(f'"{column}" AS k{at}' for at, column in enumerate(found))
+            same = " AND ".join(f"{sql} = t{number}.k{at}" for at, sql in enumerate(found.values()))
+            joins.append(f"LEFT JOIN (SELECT DISTINCT {listed}, true AS f FROM {{file_{number}}}) t{number} ON {same}")
+            flags.append(f"t{number}.f IS NOT NULL AS f{number}")
+            files[f"file_{number}"] = folder / f"{step.part.product.kind}.parquet"
+        query = f"SELECT r.*, {', '.join(flags)} FROM {{rows}} r {' '.join(joins)}"
+        return self.session.table(query, rows=rows, **files)
+
+    def hit(self, step: Step) -> str:
+        """SQL of whether a marked row is told at this step: its class is in the file, and no earlier level told it."""
+        return f"(f{self.spec.steps.index(step)} AND {self.mine(step)})"
+
+    def mine(self, step: Step) -> str:
+        """SQL of whether no earlier level of the same part tells a marked row."""
+        return self._none(before for before in self._before(step) if before.part == step.part)
+
+    def open(self, step: Step) -> str:
+        """SQL of whether nothing that this step is held against tells a marked row: trips, flows, and its own levels."""
+        return self._none(before for before in self._before(step) if before.part.end in (None, step.part.end))
+
+    def told(self, part: Part) -> str:
+        """SQL of whether any level of a part tells a marked row."""
+        return f"NOT {self._none(step for step in self.spec.steps if step.part == part)}"
+
+    def _before(self, step: Step) -> tuple[Step, ...]:
+        return self.spec.steps[: self.spec.steps.index(step)]
+
+    def _none(self, steps: Iterable[Step]) -> str:
+        """A row that an earlier level of a part tells is told once, but that changes nothing in whether it is told."""
+        flags = [f"f{self.spec.steps.index(step)}" for step in steps]
+        return f"(NOT ({' OR '.join(flags)}))" if flags else "true"
 
     def compare(self, marked: nw.LazyFrame[Any], step: Step, path: Path) -> dict[str, Any]:
         """Recount of the released classes against the written file."""
-        part, open_ = step.part, _open(step.part)
-        found = list(self.keys(step))
-        names = [f"k{number}" for number in range(len(found))]
+        part, open_ = step.part, self.open(step)
+        keys = self.keys(step)
+        found, names = list(keys), [f"k{number}" for number in range(len(keys))]
         grouped = ", ".join(names)
+        mine = ", ".join(f"{sql} AS {name}" for sql, name in zip(keys.values(), names, strict=True))
         share, risk = self.spec.protection.dominance, ROW_RISK[self.spec.recipient_kind]
         file_keys = ", ".join(f'"{column}" AS {name}' for column, name in zip(found, names, strict=True))
         conditions = [f"\"end\" = '{part.end}'"] if part.end else []
@@ -149,7 +169,7 @@ class GateSql:
         if self.k_driver is not None:
             join_drivers = (
                 f"LEFT JOIN (SELECT {grouped}, {self.units('driver')} AS drivers, {self.units('driver', 'o > 0')} AS rest_drivers FROM "
-                f"(SELECT {grouped}{self._apart}, driver, count(*) FILTER ({open_}) AS o FROM {{rows}} WHERE hit GROUP BY ALL) GROUP BY ALL) d "
+                f"(SELECT {mine}{self._apart}, driver, count(*) FILTER ({open_}) AS o FROM {{rows}} WHERE {self.hit(step)} GROUP BY ALL) GROUP BY ALL) d "
                 f"USING ({grouped})"
             )
             drivers = "drivers"
@@ -167,8 +187,8 @@ class GateSql:
             f"FROM ({written}) w FULL JOIN (SELECT {grouped}, sum(n)::BIGINT AS n, {self.units(self.unit)} AS units, "
             f"{self._top} AS top, sum(o)::BIGINT AS rest, "
             f"{self.units(self.unit, 'o > 0')} AS rest_units, (sum(record) % {2**40})::BIGINT AS record "
-            f"FROM (SELECT {grouped}{self._apart}, {self.unit}, count(*) AS n, count(*) FILTER ({open_}) AS o, {record} AS record "
-            f"FROM {{rows}} WHERE hit GROUP BY ALL) GROUP BY ALL) c USING ({grouped}) {join_drivers}",
+            f"FROM (SELECT {mine}{self._apart}, {self.unit}, count(*) AS n, count(*) FILTER ({open_}) AS o, {record} AS record "
+            f"FROM {{rows}} WHERE {self.hit(step)} GROUP BY ALL) GROUP BY ALL) c USING ({grouped}) {join_drivers}",
             rows=marked,
             file=path,
         )[0]
@@ -197,14 +217,13 @@ class GateSql:
 
     def small_bins(self, marked: nw.LazyFrame[Any], step: Step) -> int:
         """Time bins in which this step tells something new and leaves a few people's rows."""
-        key = f"k{list(self.keys(step)).index(step.part.product.bin_column)}"
-        total = 0
+        key, total = self.keys(step)[step.part.product.bin_column], 0
         for column, threshold in ((self.unit, self.k), ("driver", self.k_driver)):
             if threshold is not None:
                 total += self.session.value(
-                    f"SELECT count(*) FROM (SELECT {key} FROM {{rows}} WHERE {_open(step.part)} GROUP BY {key} "
-                    f"HAVING count(*) FILTER (hit) > 0 AND count(*) FILTER (NOT hit) > 0 "
-                    f"AND {self.units(column, 'NOT hit', distinct=True)} < {threshold})",
+                    f"SELECT count(*) FROM (SELECT b FROM (SELECT {key} AS b{self._apart}, {column}, count(*) FILTER ({self.hit(step)}) AS h, "
+                    f"count(*) FILTER (NOT {self.hit(step)}) AS o FROM {{rows}} WHERE {self.open(step)} GROUP BY ALL) GROUP BY b "
+                    f"HAVING sum(h) > 0 AND sum(o) > 0 AND {self.units(column, 'o > 0')} < {threshold})",
                     rows=marked,
                 )
         return int(total)
@@ -214,15 +233,17 @@ class GateSql:
         least = self.spec.protection.l_places
         if step.part.end is not None or least < 2:
             return 0
-        names = [f"k{number}" for number in range(len(self.keys(step)))]
+        keys = list(self.keys(step).values())
+        names = [f"k{number}" for number in range(len(keys))]
+        mine = ", ".join(f"{sql} AS {name}" for sql, name in zip(keys, names, strict=True))
         total = 0
         for given in (0, 1):
             group = ", ".join(name for position, name in enumerate(names) if position != 1 - given)
             total += self.session.value(
-                f"WITH few AS (SELECT {group}, count(DISTINCT k{1 - given}) AS places FROM {{rows}} WHERE hit GROUP BY {group} "
-                f"HAVING count(DISTINCT k{1 - given}) < {least}), "
-                f"missing AS (SELECT {', '.join(names)}, {self.units(self.unit, distinct=True)} AS units FROM {{rows}} "
-                f"SEMI JOIN few USING ({group}) WHERE mine AND NOT hit GROUP BY ALL) "
+                f"WITH few AS (SELECT {group}, count(*) AS places FROM (SELECT DISTINCT {group}, k{1 - given} FROM (SELECT {mine} FROM {{rows}} "
+                f"WHERE {self.hit(step)})) GROUP BY {group} HAVING count(*) < {least}), "
+                f"missing AS (SELECT {', '.join(names)}, {self.units(self.unit, distinct=True)} AS units FROM (SELECT {mine}{self._apart}, {self.unit} "
+                f"FROM {{rows}} WHERE {self.mine(step)} AND NOT {self.hit(step)}) SEMI JOIN few USING ({group}) GROUP BY {', '.join(names)}) "
                 f"SELECT count(*) FROM few LEFT JOIN (SELECT {group}, max(units) AS units FROM missing GROUP BY ALL) "
                 f"USING ({group}) WHERE places + CASE WHEN coalesce(units, 0) >= {self.k} THEN 1 ELSE 0 END < {least}",
                 rows=marked,
@@ -231,10 +252,10 @@ class GateSql:
 
     def wrong_statistics(self, marked: nw.LazyFrame[Any], step: Step, path: Path) -> int:
         """Published means and medians that a recount, one value a person, does not give."""
-        product = step.part.product
-        found = list(self.keys(step))
-        names = [f"k{number}" for number in range(len(found))]
+        product, keys = step.part.product, self.keys(step)
+        found, names = list(keys), [f"k{number}" for number in range(len(keys))]
         grouped = ", ".join(names)
+        mine = ", ".join(f"{sql} AS {name}" for sql, name in zip(keys.values(), names, strict=True))
         where = f"WHERE rolled_up = {step.number}" if product.roll_up else ""
         total = 0
         for told in product.statistics:
@@ -242,7 +263,7 @@ class GateSql:
             mean, median = told.names
             listed = ", ".join(f'"{column}" AS {name}' for column, name in zip(found, names, strict=True))
             total += self.session.value(
-                f"WITH own AS (SELECT {grouped}, {self.unit}, quantile_cont({clipped}, 0.5) AS v FROM {{rows}} WHERE hit "
+                f"WITH own AS (SELECT {mine}, {self.unit}, quantile_cont({clipped}, 0.5) AS v FROM {{rows}} WHERE {self.hit(step)} "
                 f"AND {told.column} IS NOT NULL GROUP BY ALL), "
                 f"again AS (SELECT {grouped}, count(*) AS n, sum(v) AS s, quantile_cont(v, 0.5) AS m FROM own GROUP BY ALL) "
                 f"SELECT count(*) FROM (SELECT {listed}, {mean} AS mean, {median} AS median FROM {{file}} {where}) "
@@ -269,7 +290,7 @@ class GateSql:
             if not mine:
                 continue
             area = self._cell(f"{end}_cell", self.spec.suppression_level)
-            hidden = ", ".join(f"count(*) FILTER ({_told(part)} < 0) AS h{n}" for n, part in enumerate(mine))
+            hidden = ", ".join(f"count(*) FILTER (NOT ({self.told(part)})) AS h{n}" for n, part in enumerate(mine))
             for column, threshold in thresholds.items():
                 by_part = " UNION ALL ".join(
                     f"SELECT '{part.name}' AS part, area, hour, sum(n) AS n, sum(h{n}) AS h, {self.units(column)} AS u, "
@@ -287,11 +308,3 @@ class GateSql:
                 )
         known = ", ".join(f"'{part.name}'" for part in parts)
         return int(total + self.session.value(f"SELECT count(*) FROM {{file}} WHERE part NOT IN ({known})", file=path))
-
-
-def _told(part: Part) -> str:
-    return "told_" + part.name.replace(":", "_")
-
-
-def _open(part: Part) -> str:
-    return f"open_{part.end}" if part.end else "open"
