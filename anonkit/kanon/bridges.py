@@ -1,0 +1,377 @@
+"""What rows and columns of a flow table give away together, and which volumes must fall so that they do not.
+
+Departures are row totals of the flow table, arrivals its column totals. Taken from them what flows tell, they are totals of
+the groups of trips (departures class, arrivals class) that no flow tells. Where all trips to some arrivals classes B come
+from the departures classes A, the totals of A less those of B are the trips from A to elsewhere: a *closed cut* of the
+bipartite graph of suppressed groups. One group alone is such a cut when it is a bridge of the graph (Gusfield 1988, A
+graph theoretic approach to statistical data security). Every sum of untold groups that linear algebra gives exactly is a
+union of closed cuts (docs/THREATS.md has the proof), so a release is safe against it when each holds k persons. Counting
+distinct persons in the least cut is hard (it is a least label cut), so people are divided among their groups: the sum of
+the shares is never more than the people, and least cuts of sums are found by flows. What cannot be proved safe, falls.
+
+The recipient is taken to know which groups are empty, and the total of each bin of the coarsest volumes' width. Not
+covered: bounds short of exact values, totals of finer bins combined with rows and columns, other releases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anonkit.kanon.bridges_flow import FREE, adjacency, kernel
+
+NOWHERE = -1
+SHARES = 2520
+"""A person is divided into so many shares: the least number that 1 to 10 divide."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """Whose number counts, and how many of them a derivable group must hold."""
+
+    codes: np.ndarray
+    """Person (or driver) of each row, from 0; ``NOWHERE`` is nobody."""
+    least: int
+    among: np.ndarray | None = None
+    """Group of operators of each row; a set of rows holds the most that one group has (ruling 2)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRows:
+    """Trips that no flow tells, each between two published classes of volumes."""
+
+    start: np.ndarray
+    """Published departures class of each row, from 0; ``NOWHERE``: it is in none."""
+    end: np.ndarray
+    """Published arrivals class."""
+    bin: np.ndarray
+    """Bin of the coarsest volumes, from 0; rows outside all classes are one group of it, its total being known."""
+    thresholds: tuple[Threshold, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classes:
+    """Published departures or arrivals classes, in the order of their numbers."""
+
+    trips: np.ndarray
+    """Trips of each, told ones included: what suppressing it costs."""
+    bin: np.ndarray
+    """Bin of the coarsest volumes that each lies in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What flows and trips tell, as groups that can be suppressed by themselves; each holds the thresholds."""
+
+    start: np.ndarray
+    end: np.ndarray
+    bin: np.ndarray
+    trips: np.ndarray
+    """What suppressing it costs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fallen:
+    """What must not be published, that nothing small can be derived from the rest."""
+
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    told: tuple[int, ...]
+    cuts: int
+    """Small or unproved derivable groups that were met on the way."""
+
+
+@dataclass(kw_only=True)
+class _Graph:
+    """Nodes: departures classes, arrivals classes, then for each bin its rest of each side."""
+
+    departures: int
+    classes: int
+    bins: int
+    ground: np.ndarray
+    """Node of the rest that a class joins when it falls; of a rest, itself."""
+    label: np.ndarray
+    """Nodes that fell together have one label."""
+    standing: np.ndarray
+    """Whether a node is a class that is published."""
+    tail: np.ndarray
+    head: np.ndarray
+    edge: np.ndarray
+    """Edge of each row."""
+    bin: np.ndarray
+    """Bin of each node."""
+
+    @classmethod
+    def of(cls, rows: OpenRows, starts: Classes, ends: Classes) -> _Graph:
+        first, classes = len(starts.trips), len(starts.trips) + len(ends.trips)
+        bins = 1 + max(int(part.max(initial=-1)) for part in (rows.bin, starts.bin, ends.bin))
+        nodes = classes + 2 * bins
+        none = np.zeros(0, dtype=np.int64)
+        graph = cls(
+            departures=first,
+            classes=classes,
+            bins=bins,
+            ground=np.concatenate([classes + starts.bin, classes + bins + ends.bin, np.arange(classes, nodes)]),
+            label=np.arange(nodes),
+            standing=np.arange(nodes) < classes,
+            tail=none,
+            head=none,
+            edge=none,
+            bin=np.concatenate([starts.bin, ends.bin, np.arange(bins), np.arange(bins)]),
+        )
+        tail, head = graph.between(rows)
+        pairs, graph.edge = np.unique(tail * nodes + head, return_inverse=True)
+        graph.tail, graph.head = pairs // nodes, pairs % nodes
+        return graph
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.ground)
+
+    def between(self, rows: OpenRows | Told) -> tuple[np.ndarray, np.ndarray]:
+        """Nodes at the two ends of rows or told groups."""
+        tail = np.where(rows.start >= 0, rows.start, self.classes + rows.bin)
+        head = np.where(rows.end >= 0, self.departures + rows.end, self.classes + self.bins + rows.bin)
+        return tail.astype(np.int64), head.astype(np.int64)
+
+    def join(self, one: int, other: int) -> None:
+        """Two nodes lie on the same side of every cut from now on."""
+        self.label[self.label == self.label[other]] = self.label[one]
+
+
+def complementary(rows: OpenRows, starts: Classes, ends: Classes, told: Told | None = None) -> Fallen:
+    """What falls beside, few trips first, until no small group of trips can be derived.
+
+    A class of volumes falls into the rest of its bin; a told group that falls adds its k persons to the groups between
+    its two classes, so that no cut between them is small any more.
+
+    Parameters
+    ----------
+    rows : trips that no flow tells.
+    starts, ends : the published departures and arrivals classes.
+    told : groups of flows and trips that may fall; None: volumes alone may.
+
+    Returns
+    -------
+    Fallen, empty where every derivable group holds the thresholds.
+
+    Privacy
+    -------
+    Afterwards every exactly derivable sum of untold groups holds no rows or every threshold, whoever knows which
+    groups are empty. The choice depends on the data; what falls is as suppressed as any other class.
+
+    Sources
+    -------
+    Gusfield 1988; Kelly, Golden and Assad 1992 for complementary suppression; ruling 11.
+
+    Examples
+    --------
+    Two people leave the island 0 for the town 1; all others stay. Departures less arrivals of the island are these two.
+
+    >>> people = np.arange(14)
+    >>> start = np.array([0] * 8 + [1] * 6); end = np.array([0] * 6 + [1] * 8)
+    >>> rows = OpenRows(start=start, end=end, bin=start * 0, thresholds=(Threshold(codes=people, least=5),))
+    >>> departures = Classes(trips=np.array([8, 6]), bin=np.zeros(2, dtype=int))
+    >>> arrivals = Classes(trips=np.array([6, 8]), bin=np.zeros(2, dtype=int))
+    >>> complementary(rows, departures, arrivals)
+    Fallen(starts=(0, 1), ends=(), told=(), cuts=1)
+    """
+    graph = _Graph.of(rows, starts, ends)
+    trips = np.concatenate([starts.trips, ends.trips]).astype(np.int64)
+    nodes, groups, cuts = set[int](), set[int](), 0
+    while small := _small_cuts(graph, rows.thresholds):
+        cuts += len(small)
+        for side in small:
+            classes, group = _victims(graph, side, trips, told)
+            for node in classes:
+                graph.standing[node] = False
+                graph.join(graph.ground[node], node)
+            nodes |= classes
+            if group is not None and told is not None:
+                tail, head = graph.between(told)
+                graph.join(tail[group], head[group])
+                groups.add(group)
+    return Fallen(
+        starts=tuple(sorted(n for n in nodes if n < graph.departures)),
+        ends=tuple(sorted(n - graph.departures for n in nodes if n >= graph.departures)),
+        told=tuple(sorted(groups)),
+        cuts=cuts,
+    )
+
+
+def derivable(rows: OpenRows, starts: Classes, ends: Classes) -> list[np.ndarray]:
+    """Groups of rows (Boolean masks) that can be derived and do not hold, or cannot be proved to hold, the thresholds."""
+    graph = _Graph.of(rows, starts, ends)
+    cuts = _small_cuts(graph, rows.thresholds)
+    return [side[graph.tail[graph.edge]] & ~side[graph.head[graph.edge]] for side in cuts]
+
+
+def _small_cuts(graph: _Graph, thresholds: Sequence[Threshold]) -> list[np.ndarray]:
+    """Closed sides of cuts below a threshold or not proved above, one a connected piece at most."""
+    label = graph.label.copy()
+    while True:  # groups at the thresholds are in no small cut: their ends stay together; so do rings of implications
+        number, edges = _edges_between(label[graph.tail], label[graph.head], graph.nodes)
+        if not len(edges):
+            return []
+        enough = np.ones(len(edges), dtype=bool)
+        for one in thresholds:
+            enough &= _held(number[graph.edge], one, len(edges)) >= one.least
+        united = _united(edges // graph.nodes, edges % graph.nodes, enough, graph.nodes)
+        if np.array_equal(united, np.arange(graph.nodes)):
+            break
+        label = united[label]
+    pieces = _components(edges // graph.nodes, edges % graph.nodes, graph.nodes)
+    tells = np.zeros(graph.bins, dtype=bool)  # bins in which a class is published: of others no total is known
+    tells[graph.bin[graph.standing]] = True
+    keep = tells[graph.bin[edges // graph.nodes]]
+    return _cut_each(graph, thresholds, label, number, edges, keep, pieces) if keep.any() else []
+
+
+def _edges_between(tail: np.ndarray, head: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Number of each edge among those between different nodes (else -1), and their codes."""
+    codes = np.where(tail == head, -1, tail * nodes + head)
+    found = np.unique(codes)
+    found = found[found >= 0]
+    number = np.searchsorted(found, codes)
+    return np.where(codes >= 0, number, -1), found
+
+
+def _united(tail: np.ndarray, head: np.ndarray, both: np.ndarray, nodes: int) -> np.ndarray:
+    """Nodes that lie on the same side of every small closed cut get one label."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, columns = np.concatenate([tail, head[both]]), np.concatenate([head, tail[both]])
+    matrix = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(nodes, nodes))
+    labels: np.ndarray = connected_components(matrix.tocsr(), directed=True, connection="strong")[1]
+    first = np.full(labels.max() + 1, nodes)
+    np.minimum.at(first, labels, np.arange(nodes))
+    return first[labels]
+
+
+def _components(tail: np.ndarray, head: np.ndarray, nodes: int) -> np.ndarray:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    matrix = coo_array((np.ones(len(tail), dtype=np.int8), (tail, head)), shape=(nodes, nodes))
+    found: np.ndarray = connected_components(matrix.tocsr(), directed=False)[1]
+    return found
+
+
+def _distinct(edge: np.ndarray, one: Threshold) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct (edge, person, group); rows of nobody and within one node are left out."""
+    keep = (edge >= 0) & (one.codes >= 0)
+    group = np.zeros(len(edge), dtype=np.int64) if one.among is None else one.among
+    people, groups = int(one.codes.max(initial=0)) + 1, int(group.max(initial=0)) + 1
+    codes = np.unique((edge[keep] * people + one.codes[keep]) * groups + group[keep])
+    return codes // groups // people, codes // groups % people, codes % groups
+
+
+def _held(edge: np.ndarray, one: Threshold, count: int) -> np.ndarray:
+    """Persons of each edge: the most that one group of operators has."""
+    edges, _, groups = _distinct(edge, one)
+    size = int(groups.max(initial=0)) + 1
+    table: np.ndarray = np.bincount(edges * size + groups, minlength=count * size).reshape(count, size)
+    return table.max(axis=1)
+
+
+def _cut_each(
+    graph: _Graph,
+    thresholds: Sequence[Threshold],
+    label: np.ndarray,
+    number: np.ndarray,
+    edges: np.ndarray,
+    keep: np.ndarray,
+    pieces: np.ndarray,
+) -> list[np.ndarray]:
+    """Small cuts among the edges that ``keep``: at most one a connected piece."""
+    tail, head = edges // graph.nodes, edges % graph.nodes
+    piece = pieces[tail]
+    next_cut = kernel(int(keep.sum()))
+    offsets, at = adjacency(tail, head, graph.nodes)
+    distinct = [_distinct(number[graph.edge], one) for one in thresholds]
+    spread = [1 if one.among is None else int(one.among.max(initial=0)) + 1 for one in thresholds]
+    needs = np.array([SHARES * one.least * parts for one, parts in zip(thresholds, spread, strict=True)])
+    side = np.zeros(graph.nodes, dtype=np.bool_)
+    small: dict[int, np.ndarray] = {}
+    free, proved = ~keep, -1
+    while not free.all() and int(free.sum()) > proved:  # fewer edges to divide people over, and more can be proved
+        proved = int(free.sum())
+        doubtful: dict[int, np.ndarray] = {}
+        capacities = np.array([_capacities(pairs, free, len(edges)) for pairs in distinct])
+        order = np.flatnonzero(~free)
+        order = order[np.argsort(-capacities[0][order], kind="stable")]
+        place = next_cut(tail, head, offsets, at, capacities, needs, order, 0, side)
+        while place < len(order):
+            here = int(piece[order[place]])
+            cut = side[tail] & ~side[head]
+            if any(_people(pairs, cut) < one.least for pairs, one in zip(distinct, thresholds, strict=True)):
+                small[here] = side.copy()  # one is enough: what falls changes the piece
+                capacities[:, piece == here] = FREE
+            else:
+                doubtful[here] = side.copy()
+            place = next_cut(tail, head, offsets, at, capacities, needs, order, place + 1, side)
+        free = capacities[0] >= FREE
+    if not free.all():
+        small |= doubtful
+    return [one[label] for one in small.values()]
+
+
+def _capacities(pairs: tuple[np.ndarray, np.ndarray, np.ndarray], free: np.ndarray, count: int) -> np.ndarray:
+    """Shares of the people on each edge: each person is divided over the edges that may be cut."""
+    edges, people, groups = pairs
+    open_ = ~free[edges]
+    size = int(groups.max(initial=0)) + 1
+    owner = people[open_] * size + groups[open_]
+    share = SHARES // np.bincount(owner, minlength=1)[owner]
+    capacity = np.bincount(edges[open_], weights=share, minlength=count).astype(np.int64)
+    capacity[free] = FREE
+    return capacity
+
+
+def _people(pairs: tuple[np.ndarray, np.ndarray, np.ndarray], cut: np.ndarray) -> int:
+    """Distinct persons on the edges of a cut: the most of one group of operators."""
+    edges, people, groups = pairs
+    inside = cut[edges]
+    if not inside.any():
+        return 0
+    width = int(people.max()) + 1
+    seen = np.unique(groups[inside] * width + people[inside])
+    return int(np.bincount(seen // width).max())
+
+
+def _victims(graph: _Graph, side: np.ndarray, trips: np.ndarray, told: Told | None) -> tuple[set[int], int | None]:
+    """What falls, fewest trips first, so that both sides of a cut become one: classes, or a told group between them."""
+    tail, head = graph.label[graph.tail], graph.label[graph.head]
+    pieces = _components(tail, head, graph.nodes)
+    mine = pieces[graph.label] == pieces[tail[np.flatnonzero(side[graph.tail] & ~side[graph.head])[0]]]
+    standing = np.flatnonzero(mine & graph.standing)
+    choices: list[tuple[int, set[int], int | None]] = []
+    for classes in (standing[standing < graph.departures], standing[standing >= graph.departures]):
+        sides = [
+            part[np.argmin(trips[part])] for part in (classes[side[classes]], classes[~side[classes]]) if len(part)
+        ]
+        if not sides:
+            continue
+        rest = graph.ground[sides[0]]
+        if mine[rest]:
+            sides = [node for node in sides if side[node] != side[rest]]
+        elif len(sides) < 2:
+            continue  # all on one side, and nothing has fallen on the other: nothing to join
+        if sides:
+            choices.append((int(trips[sides].sum()), {int(node) for node in sides}, None))
+    if told is not None:
+        one, other = graph.between(told)
+        crossing = np.flatnonzero(mine[one] & mine[other] & (side[one] != side[other]))
+        if len(crossing):
+            cheapest = int(crossing[np.argmin(told.trips[crossing])])
+            choices.append((int(told.trips[cheapest]), set(), cheapest))
+    if choices:
+        _, classes_, group = min(choices, key=lambda choice: choice[0])
+        return classes_, group
+    if not len(standing):  # nothing but the rests of a bin: let a class of it join them
+        standing = np.flatnonzero(graph.standing & (graph.bin == graph.bin[np.flatnonzero(mine)[0]]))
+    return {int(standing[np.argmin(trips[standing])])}, None
