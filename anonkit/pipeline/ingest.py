@@ -6,7 +6,7 @@ neither identifiers nor coordinates (ruling 25).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -18,7 +18,19 @@ from anonkit.engine import Session
 from anonkit.geo import Zones, generalise
 from anonkit.pipeline.promises import PromiseKeeper
 from anonkit.pipeline.subjects import Subjects
-from anonkit.prepare import GROUP, People, account_for, keep_used, kept_out, mark_duplicates, rejected_lines, tokenise
+from anonkit.prepare import (
+    GROUP,
+    RIDES,
+    People,
+    Together,
+    account_for,
+    count_together,
+    keep_used,
+    kept_out,
+    mark_duplicates,
+    rejected_lines,
+    tokenise,
+)
 from anonkit.recipe import AnyRecipe
 from anonkit.schema import Accounting, Reason
 from anonkit.sources import InputSpec, inferred_share, read_generic, visits_as_trips
@@ -37,6 +49,8 @@ class Ingested:
     """Of each input: its policy, the clause of the use, and what each rule kept and dropped."""
     people: tuple[tuple[str, People], ...] = ()
     """Operator and people of each input that needs to know them; in memory, with identifiers."""
+    together: Together = field(default_factory=Together)
+    """How many people rode together and count as one (ruling 3)."""
 
 
 def ingest(
@@ -69,8 +83,10 @@ def ingest(
         if keeper.people is not None:
             people.append((spec.operator, keeper.people))
     rows = nw.concat(frames) if len(frames) > 1 else frames[0]
+    rows, together = count_together(rows, session, signs=recipe.together)
     return Ingested(
         rows=rows,
+        together=together,
         accounting=tuple(accounts),
         rejected=pa.concat_tables(rejected),
         promises=tuple(promises),
@@ -99,7 +115,7 @@ def _one(
     )
     table = visits_as_trips(table)
     table = keeper.keep(table, opened, number - 1, spec)
-    table = tokenise(table, key=key, record_key=record_key, by_distinct=opened.stream is None)
+    table = tokenise(table, key=key, record_key=record_key, by_distinct=opened.stream is None, together=recipe.together)
     table = generalise(table, cells=grid, bins=bins, period=period, keep=recipe.measured)
     frame = _emptied(_with_unknowns(table.frame, recipe, spec))
     frame = mark_duplicates(session.checkpoint(frame, f"input-{number}"), session)
@@ -141,6 +157,9 @@ def _with_unknowns(frame: nw.LazyFrame[Any], recipe: AnyRecipe, spec: InputSpec)
     nobody = nw.col("_reason").is_null() & nw.col("_rule").is_null() & nw.col(unit).is_null()
     rule = nw.when(nobody).then(nw.lit(f"no_{unit}")).otherwise(nw.col("_rule")).alias("_rule")
     group = [nw.col("_operator_group").alias(GROUP)] if recipe.pooling.column is not None else []
+    rides = [RIDES[sign] for sign in recipe.together if sign in RIDES]
+    nothing = nw.lit(None, dtype=nw.Int64)
+    group += [(nw.col(f"_{ride}") if f"_{ride}" in names else nothing).alias(ride) for ride in rides]
     kept = ["trip", "person", "driver", "start_cell", "end_cell", "start_bin", "_line", "_lines", "_reason", "_note"]
     kept += [name for name in ("record", *recipe.measured) if name in names]
     plain = [name for name in (*kept, "operator") if name not in recipe.released_columns]

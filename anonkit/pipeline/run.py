@@ -27,6 +27,7 @@ from anonkit.pipeline.measure import measure_risk, product_figures
 from anonkit.pipeline.page import REPORT, measure_utility, report_tables
 from anonkit.pipeline.register import Register, product_hashes
 from anonkit.pipeline.subjects import Subjects
+from anonkit.prepare import INDIVIDUAL
 from anonkit.publish import Handover, ReleaseSpec, run_gate, write_bundle
 from anonkit.recipe import NoisyRecipe, Recipe, load_recipe
 from anonkit.report import write_report
@@ -188,6 +189,7 @@ def _make(
         "use": recipe.use,
         "legal_basis": recipe.legal_basis,
         "pooling": {"statement": recipe.pooling.statement, "why": list(recipe.pooling.why)},
+        "together": ingested.together.as_dict(),
         "policies": list(ingested.promises),
         "statement": spec.statement,
         "privacy": spec.privacy(),
@@ -219,7 +221,8 @@ def _make(
 def _published(decisions: Decisions) -> nw.LazyFrame[Any]:
     """Tokens of persons of whom a product tells at least one row."""
     told = nw.any_horizontal(*(nw.col(part.told) >= 0 for part in decisions.parts), ignore_nulls=True)
-    return decisions.rows.filter(told).select("person")
+    person = INDIVIDUAL if INDIVIDUAL in decisions.rows.collect_schema().names() else "person"
+    return decisions.rows.filter(told).select(nw.col(person).alias("person"))
 
 
 def release_spec(recipe: Recipe) -> ReleaseSpec:
@@ -243,6 +246,7 @@ def release_spec(recipe: Recipe) -> ReleaseSpec:
         operators=tuple(dict.fromkeys(entry.operator for entry in recipe.inputs)),
         legal_basis=recipe.legal_basis,
         pooling=recipe.pooling.statement,
+        together=recipe.together,
         created=datetime.now(UTC).replace(microsecond=0).isoformat(),
         version=__version__,
     )

@@ -6,15 +6,20 @@ from anonkit.prepare.policy import Policy, Use, bundled, check_permitted, load_p
 from anonkit.prepare.pooling import GROUP, Member, Pooling, plan_pooling
 from anonkit.prepare.promises import apply_promises, count_promises, kept_out, rules_of
 from anonkit.prepare.retention import Clock, clocks, longest
+from anonkit.prepare.together import INDIVIDUAL, RIDES, SIGNS, Together, count_together
 from anonkit.prepare.tokens import person_message, tokenise
 
 __all__ = [
     "GROUP",
+    "INDIVIDUAL",
+    "RIDES",
+    "SIGNS",
     "Clock",
     "Member",
     "People",
     "Policy",
     "Pooling",
+    "Together",
     "Use",
     "account_for",
     "apply_promises",
@@ -22,6 +27,7 @@ __all__ = [
     "check_permitted",
     "clocks",
     "count_promises",
+    "count_together",
     "gather_people",
     "keep_used",
     "kept_out",

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from anonkit.engine import identifier
+from anonkit.prepare.together import RIDES
 from anonkit.schema import Column, Role, Table
 
 TOKENS = ("trip", "person", "driver")
@@ -32,7 +33,14 @@ def person_message(source: str, *, pooled: bool) -> str:
     return f"CASE WHEN {POOL} IS NOT NULL THEN '{SEPARATOR}pool{SEPARATOR}' || {POOL} ELSE {own} END" if pooled else own
 
 
-def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_distinct: bool = False) -> Table:
+def tokenise(
+    table: Table,
+    *,
+    key: bytes,
+    record_key: bytes | None = None,
+    by_distinct: bool = False,
+    together: tuple[str, ...] = (),
+) -> Table:
     """Replace ``trip``, ``person`` and ``driver`` by tokens; drop direct identifiers, vehicles and other pseudonyms.
 
     Parameters
@@ -43,6 +51,8 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_di
     record_key : 32 bytes that outlive the run and stay inside; adds ``record``, 40 bits by which counts are perturbed the
         same way in every release (``kanon.perturb``), and orders trips, so that thinning keeps the same ones.
     by_distinct : hash each distinct id once and join it back; pays where a second scan of the ids is cheap (Parquet).
+    together : signs of `prepare.together` by which companions are known; adds ``_ride_party``, ``_ride_vehicle``, tokens of
+        a booking and of a vehicle with its start and end, where the table has them and persons are counted.
 
     Returns
     -------
@@ -95,6 +105,8 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_di
         elif column.role not in (Role.DIRECT, Role.PSEUDONYM):
             picks.append(f"f.{identifier(name)}")
             columns.append(column)
+    if unit == "person":
+        picks += _rides(table, key, together)
     ids = "".join(f", {texts[name]} AS _id_{name}" for name in joined)
     query = f"SELECT {', '.join(picks)} FROM (SELECT *{ids} FROM {{frame}}) f"
     for name in joined:
@@ -104,3 +116,16 @@ def tokenise(table: Table, *, key: bytes, record_key: bytes | None = None, by_di
         query += f" LEFT JOIN (SELECT id, {made} FROM ({distinct})) t_{name} ON f._id_{name} = t_{name}.id"
     frame = session.frame(query, frame=table.frame)
     return table.with_frame(frame, replace(table.schema, columns=tuple(columns)))
+
+
+def _rides(table: Table, key: bytes, together: tuple[str, ...]) -> list[str]:
+    """SQL of the tokens of rides that several people may share; null where one of their parts is."""
+    names, prefix = table.frame.collect_schema().names(), f"ride{SEPARATOR}{table.schema.source or ''}{SEPARATOR}"
+    parts = {"party": ("party",), "vehicle": ("vehicle", "start_s", "end_s")}
+    picks = []
+    for sign in (sign for sign in together if sign in parts and set(parts[sign]) <= set(names)):
+        told = " AND ".join(f"{name} IS NOT NULL" for name in parts[sign])
+        text = f" || '{SEPARATOR}' || ".join(f"{name}::VARCHAR" for name in parts[sign])
+        token = table.session.order_sql(text, key=key, prefix=f"{prefix}{sign}{SEPARATOR}")
+        picks.append(f"CASE WHEN {told} THEN {token} END AS _{RIDES[sign]}")
+    return picks

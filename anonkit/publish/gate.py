@@ -26,6 +26,7 @@ from anonkit.bundle import Resource, check_files
 from anonkit.bundle.manifest import files_of
 from anonkit.engine import Session
 from anonkit.kanon import Step
+from anonkit.publish.gate_companions import companions
 from anonkit.publish.gate_sql import ROW_RISK, GateSql
 from anonkit.publish.spec import ReleaseSpec
 from anonkit.publish.write import product_resource
@@ -64,6 +65,7 @@ def _findings(
     broken = [path for resource in resources for path in resource.paths if not (folder / path).is_file()]
     if broken:
         return
+    yield from companions(used, spec, session)
     sql = GateSql(spec, session)
     for product in spec.products:
         declared = [column.name for column in product_resource(product, spec).fields]

@@ -12,6 +12,11 @@ from anonkit.kanon import CellKeyNoise, Product, Step, check_chain
 from anonkit.schema import PrivacyUnit
 
 LADDER = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+COMPANIONS = {
+    "party": "by their booking",
+    "vehicle": "by a vehicle with the same start and end",
+    "trip": "by a trip id that they share",
+}
 WORDS = {PrivacyUnit.PERSON: "persons", PrivacyUnit.DRIVER: "drivers", PrivacyUnit.TRIP: "trips"}
 
 
@@ -40,6 +45,8 @@ class ReleaseSpec:
     """The further legal basis of a use that a policy does not permit; told first (ruling 33)."""
     pooling: str | None = None
     """How persons of several operators are counted, in one sentence (ruling 2)."""
+    together: tuple[str, ...] = ()
+    """Signs by which people are known to have ridden together; they count as one (ruling 3)."""
     created: str
     version: str
 
@@ -79,6 +86,9 @@ class ReleaseSpec:
             text += " Numbers of trips are exact."
         if self.pooling is not None:
             text += f" {self.pooling}"
+        if self.together:
+            signs = ", ".join(COMPANIONS[sign] for sign in self.together)
+            text += f" People known to have ridden together ({signs}) count as one."
         if self.unit is PrivacyUnit.TRIP:
             text += " The source knows no persons: k counts trips, and one person may have made several of them."
         if self.unit is PrivacyUnit.DRIVER:
@@ -95,6 +105,7 @@ class ReleaseSpec:
             "k_driver": self.protection.k_driver,
             "dominance": str(self.protection.dominance),
             "l_places": self.protection.l_places,
+            "together": list(self.together),
             "counts": "exact" if self.noise is None else "cell_key",
             "noise": None if self.noise is None else {"largest": self.noise.largest, "variance": self.noise.variance},
             "products": [

@@ -30,7 +30,8 @@ from anonkit.sources import InputSpec
 EXTRA = re.compile(r"^(?!k\d+$|told_|open_|rest_)[a-z][a-z0-9_]{0,40}$")
 WORKING = frozenset(
     (
-        *("open", "hit", "mine", "rows", "persons", "drivers", "top_rows", "record", "rolled_up", "any", "n", "o"),
+        *("open", "hit", "mine", "individual", "ride_party", "ride_vehicle", "ride_trip"),
+        *("rows", "persons", "drivers", "top_rows", "record", "rolled_up", "any", "n", "o"),
         *("units", "top", "rest", "band", "lines", "listed", "written", "area", "hour", "part", "suppressed_pct"),
     )
 )
@@ -132,6 +133,11 @@ class AnyRecipe(Part):
         return False
 
     @property
+    def together(self) -> tuple[str, ...]:
+        """Signs by which people are known to have ridden together; none where persons are not what a class counts."""
+        return ()
+
+    @property
     def records_subjects(self) -> bool:
         """Whether the subject register notes who is in the release."""
         mapped = any(entry.identifiers or entry.accounts for entry in self.inputs)
@@ -170,6 +176,12 @@ class Recipe(AnyRecipe):
     def protects_drivers(self) -> bool:
         """Whether drivers are counted beside persons."""
         return self.privacy.protection.k_driver is not None
+
+    @property
+    def together(self) -> tuple[str, ...]:
+        """Signs by which an input knows who rode together (ruling 3)."""
+        mapped = {name for entry in self.inputs if entry.kind == "trips" for name in entry.columns}
+        return tuple(sign for sign in self.privacy.together if sign in mapped and self.unit is PrivacyUnit.PERSON)
 
     @cached_property
     def protection(self) -> Protection:

@@ -12,15 +12,29 @@ def promises(run: dict[str, Any]) -> Html | None:
     """Policy, permission and rules of each input; how persons of several operators are counted."""
     known = run.get("policies") or []
     pooled = (run.get("pooling") or {}).get("statement")
-    if not pooled and not any(entry.get("policy") or entry.get("rules") for entry in known):
+    company = run.get("together") or {}
+    if (
+        not pooled
+        and not company.get("people")
+        and not any(entry.get("policy") or entry.get("rules") for entry in known)
+    ):
         return None
     parts: list[object] = []
     if pooled:
         why = "; ".join((run.get("pooling") or {}).get("why") or [])
         parts.append(tag("p", pooled, f" Why: {why}." if why else ""))
+    if company.get("people"):
+        parts.append(tag("p", _company(company)))
     for entry in known:
         parts += _one(entry)
     return section("promises", "What was promised, and kept", *parts)
+
+
+def _company(told: dict[str, Any]) -> str:
+    return (
+        f"{number(told['people'])} people shared {number(told['shared_rides'])} rides and count as {number(told['groups'])} "
+        f"groups, the largest of {number(told['largest_group'])} (ruling 3)."
+    )
 
 
 def _one(entry: dict[str, Any]) -> list[object]:

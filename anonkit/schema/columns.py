@@ -113,6 +113,7 @@ TRIP_COLUMNS: tuple[Column, ...] = (
     Column(name="person", role=Role.PSEUDONYM),
     Column(name="driver", role=Role.PSEUDONYM),
     Column(name="vehicle", role=Role.PSEUDONYM),
+    Column(name="party", role=Role.PSEUDONYM),
     Column(name="operator", role=Role.QUASI),
     Column(name="mode", role=Role.QUASI),
     Column(name="start_s", role=Role.PLAIN, unit="s"),

@@ -76,6 +76,7 @@ def chain_taps(table: Table) -> Table:
         "person",
         "NULL::VARCHAR AS driver",
         "NULL::VARCHAR AS vehicle",
+        "NULL::VARCHAR AS party",
         *(identifier(name) for name in kept if name not in changed),
         "start_s AS end_s",
         *(f"{name} AS start_{name}" for name in placed),

@@ -19,7 +19,7 @@ from anonkit.sources.spec import InputSpec
 
 SAMPLE_ROWS, FEWEST_ROWS = 2_000, 50
 UNIQUE_SHARE, MADE_SHARE = 0.9, 0.5
-PARTS = ("trip", "visit", "person", "driver", "vehicle", "place", "start_place", "end_place", "start", "end")
+PARTS = ("trip", "visit", "person", "driver", "vehicle", "party", "place", "start_place", "end_place", "start", "end")
 SHORTEST_PART = 3
 
 

@@ -136,7 +136,7 @@ OTHER = "_id_other_"
 """Beginning of the names of internal columns with identifiers of further people."""
 IDENTIFIERS: tuple[Kind, ...] = ("phone", "email", "account_id", "card_number")
 """Kinds of identifiers by which a person may write to an operator."""
-IDS = ("trip", "person", "driver", "vehicle")
+IDS = ("trip", "person", "driver", "vehicle", "party")
 POINTS = {"trips": ("start", "end"), "visits": ("",), "taps": ("",)}
 """Of each kind: what stands before ``lon, lat, place`` of its points."""
 CANONICAL = {
@@ -301,5 +301,9 @@ class InputSpec(Spec):
             raise ValueError("columns lacks 'person'; a source without persons must say privacy_unit: trip (ruling 1)")
         if self.privacy_unit is PrivacyUnit.DRIVER and "driver" not in self.columns:
             raise ValueError("columns lacks 'driver', yet privacy_unit: driver counts drivers")
+        if "party" in self.columns and self.privacy_unit is not PrivacyUnit.PERSON:
+            raise ValueError(
+                "columns maps 'party', who rode together, but privacy_unit does not count persons (ruling 3)"
+            )
         if self.privacy_unit is PrivacyUnit.TRIP and "person" in self.columns:
             raise ValueError("privacy_unit: trip counts trips, yet columns maps 'person'; leave out one of the two")

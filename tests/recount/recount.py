@@ -37,6 +37,8 @@ class Trip:
     local_s: int
     columns: dict[str, str]
     line: int
+    rides: tuple[Any, ...] = ()
+    """What it may share with companions: its booking; its vehicle, start and end; its trip id."""
 
 
 @dataclass
@@ -91,6 +93,9 @@ class Recount:
         self.dominance = Fraction(str(self.recipe["privacy"].get("dominance", "1/2")))
         self.l_places = int(self.recipe["privacy"].get("l_places", 2))
         self._cells: dict[tuple[int, int], bool] = {}
+        self._signs = self.recipe["privacy"].get("together", ["party", "vehicle", "trip"])
+        self.companions = 0
+        """People who shared a ride."""
 
     # --- raw files -------------------------------------------------------------------------------------------------
 
@@ -99,7 +104,37 @@ class Recount:
         result = Recounted(used=[])
         for spec in self.recipe["inputs"]:
             self._read(spec, result, now or datetime.now(UTC))
+        if self.unit == "person":
+            self._count_together(result.used)
         return result
+
+    def _count_together(self, trips: list[Trip]) -> None:
+        """Give all people whom rides connect one name (ruling 3)."""
+        leader = {trip.person: trip.person for trip in trips}
+
+        def head(person: str | None) -> str | None:
+            while leader[person] != person:
+                person = leader[person]
+            return person
+
+        shared: dict[Any, list[Trip]] = defaultdict(list)
+        for trip in trips:
+            for ride in trip.rides:
+                shared[ride].append(trip)
+        met = set()
+        for ride, several in shared.items():
+            for one in several:
+                for other in several:
+                    near = ride[0] != "trip" or abs(self._base(one) - self._base(other)) <= 1
+                    if one.person != other.person and near:
+                        leader[head(one.person)] = head(other.person)
+                        met |= {one.person, other.person}
+        self.companions = len(met)
+        for trip in trips:
+            trip.person = head(trip.person)
+
+    def _base(self, trip: Trip) -> int:
+        return self.bin(trip.local_s, self.recipe["time"]["bins"])
 
     def _read(self, spec: dict[str, Any], result: Recounted, now: datetime) -> None:
         lines = (self.folder / spec["path"]).read_bytes().decode("utf-8-sig").split("\n")
@@ -190,9 +225,15 @@ class Recount:
                 local_s=round((local - EPOCH).total_seconds()),
                 columns={"operator": spec["operator"], "mode": mode, **also},
                 line=number,
+                rides=self._rides(spec, text, start, end),
             ),
             None,
         )
+
+    def _rides(self, spec: dict[str, Any], text: Any, start: int, end: int) -> tuple[Any, ...]:
+        named = {sign: text(sign) for sign in self._signs}
+        more = {"vehicle": (start, end)}
+        return tuple((sign, spec["operator"], name, *more.get(sign, ())) for sign, name in named.items() if name)
 
     def _points(self, raw: dict[str, str | None], spec: dict[str, Any]) -> tuple[tuple[float, ...] | None, int]:
         if "polyline" in spec:

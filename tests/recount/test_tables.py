@@ -39,7 +39,7 @@ rides = st.fixed_dictionaries(
         "to": st.sampled_from(PLACES),
         "start": st.sampled_from(CLOCKS),
         "mode": st.sampled_from([None, "bike", "car"]),
-        "trip": st.sampled_from([None, "X1", "X2"]),
+        "trip": st.sampled_from([None, *(f"X{number}" for number in range(40))]),
     }
 )
 tables = st.lists(rides, min_size=20, max_size=90)
