@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from anonkit.classes import Protection
-from anonkit.prepare import SIGNS
 from anonkit.recipe.parts import Part, Share
 from anonkit.schema import PrivacyUnit
 
@@ -27,7 +26,7 @@ class Privacy(Part):
     """Largest share of a class's rows that one of them may have (ruling 6)."""
     l_places: int = Field(default=2, ge=1)
     """Least number of destinations that origin and time leave open, and the other way round (ruling 7)."""
-    together: tuple[Literal["party", "vehicle", "trip"], ...] = SIGNS
+    together: tuple[Literal["party", "vehicle", "trip"], ...] = ("party", "vehicle", "trip")
     """By which signs people are known to have ridden together; they count as one (ruling 3)."""
 
     @model_validator(mode="after")
