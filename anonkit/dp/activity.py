@@ -4,8 +4,8 @@ What: a one-hot histogram of log2(trips of a person) with integer noise, and wha
 cap T, the number of persons, and how many trips lie beyond any cap. Why: each person is in one bin, so the sensitivity
 is 1 however many trips he makes; a sum capped at 3 misses half of all trips, and its ratio to the whole must come from
 somewhere that is paid for. Source: conformance/README.md (paid activity histogram); Amin et al. 2019 (choosing the
-bound costs epsilon). What it does not protect against: the tail beyond the last well-filled bin is a fitted power law,
-cut at the size at which one person is expected; a single person of 10,000 trips is not seen, and must not be.
+bound costs epsilon). What it does not protect against: the tail beyond the last well-filled bin is a guess among laws
+(``activity_laws``), cut where hardly a person is expected; a person of 10,000 trips is not seen, and must not be.
 """
 
 from __future__ import annotations
@@ -16,16 +16,13 @@ from functools import cached_property
 
 import numpy as np
 
-BINS = 16
+from anonkit.dp.activity_laws import BINS, likely_tail
+
 TAIL_BIN = 3  # first bin that may be fitted: persons of 8 trips and more
 LEAST_CAP = 3
 WELL_FILLED = 40.0  # standard deviations of noise in the persons of the tail
 READ_TO = 7  # the tail may begin no later than at 64 trips
-LIKELY_MISFIT = 0.1  # share of a bin by which a law that is right still misses
-MISFIT = 0.35  # the power law is wrong by at least this share of a bin
-LAST_PERSON = 0.12  # the fitted tail ends at the size that this many persons are expected to exceed
-POWER_LAW = 0.9
-ALPHA_PRIOR = ((0.8, 1.5, 0.12), (0.2, 2.6, 0.9))  # share, mean, deviation: heavy tails are the rule, light ones occur
+MISFIT = 0.35  # the fitted tail is wrong by at least this share of a bin
 
 
 def activity_bins(trips_of_person: np.ndarray) -> np.ndarray:
@@ -48,6 +45,8 @@ class Activity:
     """Noisy persons a bin (int64)."""
     standard_deviation: float
     """Of the noise of one bin."""
+    most_trips: int | None = None
+    """More trips than these nobody makes in the period, by public knowledge; ends the tail. None: unknown."""
 
     @property
     def persons(self) -> float:
@@ -90,8 +89,9 @@ class Activity:
         for place in range(BINS):
             left, right = max(place - 1, 0), min(place + 1, BINS - 1)
             slope = min(max(math.log2(counts[left] / counts[right]) / (right - left) + 1.0, 0.5), 5.0)
-            sizes = np.unique(np.geomspace(2**place, 2 ** (place + 1) - 1, 64).astype(int)).astype(float)
-            width = np.diff(np.append(sizes, 2.0 ** (place + 1)))
+            end = min(2.0 ** (place + 1), max((self.most_trips or math.inf) + 1, 2**place + 1))
+            sizes = np.unique(np.geomspace(2**place, end - 1, 64).astype(int)).astype(float)
+            width = np.diff(np.append(sizes, end))
             density = width * sizes**-slope
             means[place] = (np.maximum(sizes - cap, 0) ** power * density).sum() / density.sum()
         return means
@@ -107,50 +107,16 @@ class Activity:
     def _persons_of_bin(self) -> np.ndarray:
         """Bins as read below the tail; there the fitted law, drawn to what was read as far as the law may be wrong."""
         first = self._first_fitted
-        fitted = self._fitted(LIKELY_MISFIT)
+        fitted = likely_tail(self.noisy, first=first, standard_deviation=self.standard_deviation)
         seen = fitted > 2 * self.standard_deviation
+        misfit = MISFIT
         if seen.any():
             excess = ((self.noisy[first:] - fitted) ** 2 - self.standard_deviation**2)[seen] / fitted[seen] ** 2
             misfit = min(max(float(excess.mean()), MISFIT**2), 9.0) ** 0.5
-            fitted = self._fitted(misfit) if misfit > 2 * MISFIT else fitted
-        else:
-            misfit = MISFIT
         wrong = (misfit * fitted) ** 2
         trust = wrong / (wrong + self.standard_deviation**2)
-        return np.concatenate([self.noisy[:first].astype(float), fitted + trust * (self.noisy[first:] - fitted)])
-
-    def _fitted(self, misfit: float) -> np.ndarray:
-        """Persons a bin of the tail: posterior mean over power laws and over laws that fall ever faster.
-
-        Shapes are 2^(−αk − βk²) in the number k of the bin. β = 0 is the power law, with a prior on α and an end where
-        hardly anybody is expected beyond; β > 0 covers lognormal-like and humped activity, with a flat prior.
-        """
-        observed = self.noisy[self._first_fitted :].astype(float)
-        steps = np.arange(len(observed))
-        shape = 2.0 ** -(ALPHAS[:, None] * steps + BETAS[:, None] * steps**2)
-        shape /= shape.max(1, keepdims=True)
-        rough = max(float(observed[:4].max()), 1.0)
-        weight = 1 / (self.standard_deviation**2 + rough * shape + (misfit * rough * shape) ** 2)
-        level = np.maximum((weight * shape * observed).sum(1) / (weight * shape**2).sum(1), 0.0)
-        misses = (weight * (observed - level[:, None] * shape) ** 2 - np.log(weight)).sum(1)
-        posterior = PRIOR * np.exp(-0.5 * (misses - misses.min()))
-        posterior /= posterior.sum()
-        above = level[:, None] * shape
-        ends = np.where(BETAS > 0, 64.0, np.log2(np.maximum(above.sum(1) / LAST_PERSON, 1.0)) / np.maximum(ALPHAS, 0.1))
-        inside = np.clip(ends[:, None] - steps, 0.0, 1.0)
-        part = (1 - 2.0 ** (-ALPHAS[:, None] * inside)) / (1 - 2.0 ** -np.where(ALPHAS == 0, 1e-9, ALPHAS)[:, None])
-        return posterior @ (above * np.where(BETAS[:, None] > 0, 1.0, part))
-
-
-def _laws() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Grid of (α, β) and its prior: nine tenths power laws, a tenth laws that fall ever faster."""
-    alpha = np.linspace(0.9, 9.0, 120)
-    parts = [share / sd * np.exp(-0.5 * ((alpha - mean) / sd) ** 2) for share, mean, sd in ALPHA_PRIOR]
-    power = np.sum(parts, axis=0)
-    curved = [(a, b) for a in np.linspace(-2.0, 4.0, 31) for b in np.geomspace(0.05, 3.0, 14) if a >= -3 * b]
-    alphas, betas = np.concatenate([[alpha, 0 * alpha], np.array(curved).T], 1)
-    prior = np.concatenate([POWER_LAW * power / power.sum(), np.full(len(curved), (1 - POWER_LAW) / len(curved))])
-    return alphas, betas, prior
-
-
-ALPHAS, BETAS, PRIOR = _laws()
+        tail = fitted + trust * (self.noisy[first:] - fitted)
+        persons = np.concatenate([self.noisy[:first].astype(float), tail])
+        if self.most_trips is not None:
+            persons[2.0 ** np.arange(BINS) > self.most_trips] = 0.0
+        return persons

@@ -35,7 +35,7 @@ DENSE_CELLS = 10_000
 class Shares:
     """How epsilon is divided. Public; the cells get the rest."""
 
-    activity: Fraction = Fraction(7, 100)
+    activity: Fraction = Fraction(10, 100)
     """For the histogram that chooses the cap and pays for the total."""
     margins: Fraction = Fraction(15, 100)
     """For origins and destinations at a higher cap, where persons are many; otherwise it goes to the cells."""

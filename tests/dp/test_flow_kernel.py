@@ -49,7 +49,9 @@ def keep_two(codes: np.ndarray, cell: np.ndarray, rng: np.random.Generator) -> n
 @pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.parametrize("name", GOALS)
-def test_flows_meet_the_goals_all_in(name: str, conformance: Any, keys36: FlowKeys, nodding: Any) -> None:
+def test_flows_meet_the_goals_all_in(
+    name: str, conformance: Any, keys36: FlowKeys, nodding: Any, repeatable: Any
+) -> None:
     codes, cell = population(conformance, name)
     true = np.bincount(cell, minlength=1296).astype(float)
     top = np.argsort(-true)[:100]
@@ -68,9 +70,12 @@ def test_flows_meet_the_goals_all_in(name: str, conformance: Any, keys36: FlowKe
         band = all_trips_band(measurement, estimate, confidence=0.95)
         covered.append(((band.low <= true) & (true <= band.high))[top].mean())
         width.append(((band.high - band.low) / 2 / np.maximum(true, 1))[top].mean())
+    print(name, f"divergence {np.mean(divergence):.4f}", f"top {np.mean(errors):.0f}",
+          f"total {np.sqrt(np.mean(np.square(totals))):.3f} ({np.mean(totals):+.3f})",
+          f"covered {np.mean(covered):.3f} width {np.mean(width):.2f}")  # fmt: skip
     assert np.mean(divergence) <= goal
     assert goal_top is None or np.mean(errors) <= goal_top
-    assert np.sqrt(np.mean(np.square(totals))) <= goal_total * 1.1  # 100 draws tell the rmse to about a tenth
+    assert np.sqrt(np.mean(np.square(totals))) <= goal_total
     assert np.mean(covered) >= 0.90
     assert np.mean(width) <= (0.75 if name.endswith("10k") else 0.25)
 
@@ -80,7 +85,7 @@ def test_flows_meet_the_goals_all_in(name: str, conformance: Any, keys36: FlowKe
 @pytest.mark.parametrize("seed", [11, 23])
 @pytest.mark.parametrize("name", ["R10k", "A10k", "C10k"])
 def test_other_seeds_keep_the_ratio_to_plain_noise(
-    name: str, seed: int, conformance: Any, keys36: FlowKeys, nodding: Any
+    name: str, seed: int, conformance: Any, keys36: FlowKeys, nodding: Any, repeatable: Any
 ) -> None:
     codes, cell = population(conformance, name, seed)
     true = np.bincount(cell, minlength=1296).astype(float)
