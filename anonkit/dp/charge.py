@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from anonkit.base.errors import LedgerError
+from anonkit.dp.cost import Cost, Rho
 from anonkit.dp.mechanisms import Noise, float_above
 from anonkit.ledger.events import Event
 
@@ -45,17 +46,19 @@ class Purse:
         if not self.periods or not all(isinstance(name, str) and name for name in self.periods):
             raise LedgerError(f"{self.product} must say which periods it covers.", hint="periods=('2026-09',)")
 
-    def affords(self, epsilon: Fraction, delta: Fraction = Fraction(0)) -> None:
-        """Try dry whether the whole product fits, before its first part is drawn; writes nothing."""
-        whole = self._event(
-            part="all",
-            mechanism="approximate",
-            bounds={},
-            keys_hash="",
-            epsilon=float(epsilon),
-            delta=float(delta),
-        )
-        self.ledger.check([whole])
+    def affords(self, *costs: Cost, delta: Fraction = Fraction(0)) -> None:
+        """Try dry whether the whole product fits, before its first part is drawn; writes nothing.
+
+        ``costs`` are added: epsilons and rhos as one event each; ``delta`` goes with an epsilon.
+        """
+        epsilon = sum((cost for cost in costs if not isinstance(cost, Rho)), Fraction(0))
+        rho = sum((cost.value for cost in costs if isinstance(cost, Rho)), Fraction(0))
+        wanted: list[dict[str, Any]] = []
+        if epsilon:
+            wanted.append({"mechanism": "approximate", "epsilon": float(epsilon), "delta": float(delta)})
+        if rho:
+            wanted.append({"mechanism": "gaussian", "sensitivity": 1.0, "scale": float(1 / (2 * rho)) ** 0.5})
+        self.ledger.check([self._event(part="all", bounds={}, keys_hash="", **what) for what in wanted])
 
     def add_noise(
         self, noise: Noise, exact: np.ndarray, *, keys_hash: str, bounds: Mapping[str, float], part: str

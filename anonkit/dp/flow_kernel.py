@@ -21,8 +21,9 @@ from anonkit.base.errors import SchemaError
 from anonkit.dp.activity import Activity, activity_bins
 from anonkit.dp.bounding import integer_weights, trips_of, weighted_counts
 from anonkit.dp.charge import Purse
+from anonkit.dp.cost import Cost, noise_of
 from anonkit.dp.gravity import distance_bands, positive_sums, rake, ratio_towards_one
-from anonkit.dp.mechanisms import DiscreteLaplace
+from anonkit.dp.mechanisms import DiscreteGaussian, Noise
 from anonkit.dp.postprocess import NoiseShape, posterior_cells
 from anonkit.dp.public import PublicKeys, PublicZones, plain_int, require
 
@@ -33,7 +34,7 @@ DENSE_CELLS = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Shares:
-    """How epsilon is divided. Public; the cells get the rest."""
+    """How a cost is divided. Public; the cells get the rest."""
 
     activity: Fraction = Fraction(10, 100)
     """For the histogram that chooses the cap and pays for the total."""
@@ -91,6 +92,11 @@ class FlowKeys:
         )
 
 
+def noise_shape(noise: Noise, scale: int) -> NoiseShape:
+    """Noise of integer units as the likelihood of a figure in trips."""
+    return NoiseShape(scale=noise.scale / scale, normal=isinstance(noise, DiscreteGaussian))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FlowMeasurement:
     """What was paid for: everything an estimate may look at."""
@@ -102,32 +108,32 @@ class FlowMeasurement:
     """Noisy capped flows, in trips (whole numbers of 1/scale)."""
     units: np.ndarray = field(repr=False)
     """The same as drawn, int64 in units of 1/scale trip."""
-    noise: DiscreteLaplace
+    noise: Noise
     scale: int
     high_cap: int | None = None
     origins: np.ndarray | None = field(default=None, repr=False)
     destinations: np.ndarray | None = field(default=None, repr=False)
     margin_deviation: float = 0.0
-    epsilon: Fraction = Fraction(0)
+    cost: Cost = Fraction(0)
 
     @property
     def cell_noise(self) -> NoiseShape:
         """Noise of a cell in trips."""
-        return NoiseShape(scale=self.noise.scale / self.scale)
+        return noise_shape(self.noise, self.scale)
 
 
-def margins_pay(activity: Activity, *, zones: int, epsilon: Fraction, share: Fraction) -> bool:
+def margins_pay(activity: Activity, *, zones: int, cost: Cost, share: Fraction) -> bool:
     """Whether margins at the higher cap are worth their share: noise of a zone's sum below a twentieth of its mean.
 
     Decided by the paid histogram and public numbers only.
     """
-    deviation = 2**0.5 * 2 * HIGH_CAP / float(epsilon * share)
+    deviation = noise_of(cost * share, l1=2 * HIGH_CAP, l2_squared=2 * HIGH_CAP**2).standard_deviation
     return deviation * zones < MARGIN_NOISE * activity.below(HIGH_CAP)
 
 
-def draw_activity(codes: np.ndarray, *, epsilon: Fraction, purse: Purse) -> Activity:
+def draw_activity(codes: np.ndarray, *, cost: Cost, purse: Purse, most_trips: int | None = None) -> Activity:
     """Paid one-hot histogram of trips a person; one person changes one bin by one."""
-    noise = DiscreteLaplace(sensitivity=1, epsilon=epsilon)
+    noise = noise_of(cost, l1=1)
     noisy = purse.add_noise(
         noise,
         activity_bins(trips_of(codes)),
@@ -135,7 +141,7 @@ def draw_activity(codes: np.ndarray, *, epsilon: Fraction, purse: Purse) -> Acti
         bounds={"bins_a_person": 1},
         part="activity",
     )
-    return Activity(noisy=noisy, standard_deviation=noise.standard_deviation)
+    return Activity(noisy=noisy, standard_deviation=noise.standard_deviation, most_trips=most_trips)
 
 
 def measure_flows(
@@ -143,10 +149,11 @@ def measure_flows(
     cell: np.ndarray,
     *,
     keys: FlowKeys,
-    epsilon: Fraction,
+    cost: Cost,
     purse: Purse,
     shares: Shares,
     max_trips: int | None = None,
+    most_trips: int | None = None,
     activity: Activity | None = None,
 ) -> FlowMeasurement:
     """Draw the one, two or three noisy tables of a flow product.
@@ -155,10 +162,11 @@ def measure_flows(
     ----------
     codes : code of the privacy unit of each trip, −1 for nobody (``bounding.person_codes``).
     cell : index of the trip's key among ``keys``, −1 outside; such trips are left out before bounding.
-    epsilon : cost of the product; charged in reservations that sum to it.
+    cost : of the product, epsilon or ``Rho``; charged in reservations that sum to it.
     purse : pays; each reservation is made before its noise is drawn.
     max_trips : cap T if it is declared; None buys it, and the total, with a share of epsilon.
-    activity : histogram already drawn with ``shares.activity`` of this epsilon; None draws it.
+    most_trips : more trips nobody makes, by public knowledge; only the estimate of the total looks at it.
+    activity : histogram already drawn with ``shares.activity`` of this cost; None draws it.
 
     Returns
     -------
@@ -166,34 +174,37 @@ def measure_flows(
 
     Privacy
     -------
-    ``epsilon``-DP for adding or removing one person with any number of trips, by basic composition of the parts: one
-    bin of the histogram changes by 1; cells change by at most T trips in sum, margins by 2 × their cap.
+    ``cost`` (epsilon-DP, or rho-zCDP) for adding or removing one person with any number of trips, by composition of the
+    parts: one bin of the histogram changes by 1; cells change by at most T trips in sum (and so in length), margins by
+    2 × their cap in sum and √2 × it in length.
 
     Sources
     -------
     conformance/README.md, last section.
     """
     if activity is None:
-        purse.affords(epsilon)
+        purse.affords(cost)
     inside = (codes >= 0) & (cell >= 0)
     codes, cell = codes[inside], cell[inside]
-    rest, high = epsilon, {}
+    rest, high = cost, {}
     if max_trips is None:
-        activity = activity or draw_activity(codes, epsilon=epsilon * shares.activity, purse=purse)
-        rest -= epsilon * shares.activity
-        if keys.zones and margins_pay(activity, zones=keys.zones, epsilon=epsilon, share=shares.margins):
-            rest -= epsilon * shares.margins
+        if activity is None:
+            activity = draw_activity(codes, cost=cost * shares.activity, purse=purse, most_trips=most_trips)
+        spent = shares.activity
+        if keys.zones and margins_pay(activity, zones=keys.zones, cost=cost, share=shares.margins):
+            spent += shares.margins
             high = _measure_margins(
                 codes,
                 cell,
                 keys=keys,
-                epsilon=epsilon * shares.margins,
+                cost=cost * shares.margins,
                 cap=max(HIGH_CAP, 4 * activity.cap()),
                 purse=purse,
             )
+        rest = cost * (1 - spent)
     cap = max_trips if activity is None else activity.cap()
     weights = integer_weights(codes, max_trips=plain_int(cap, "max_trips"))
-    noise = DiscreteLaplace(sensitivity=weights.sensitivity, epsilon=rest)
+    noise = noise_of(rest, l1=weights.sensitivity)
     units = purse.add_noise(
         noise,
         weighted_counts(cell, weights, size=len(keys.keys)),
@@ -208,19 +219,19 @@ def measure_flows(
         units=units,
         noise=noise,
         scale=weights.scale,
-        epsilon=epsilon,
+        cost=cost,
         **high,
     )
 
 
 def _measure_margins(
-    codes: np.ndarray, cell: np.ndarray, *, keys: FlowKeys, epsilon: Fraction, cap: int, purse: Purse
+    codes: np.ndarray, cell: np.ndarray, *, keys: FlowKeys, cost: Cost, cap: int, purse: Purse
 ) -> dict[str, Any]:
-    """Origins and destinations at a higher cap; a trip is in one of each, so the sensitivity is twice the cap."""
+    """Origins and destinations at a higher cap; a trip is in one of each: twice the cap in sum."""
     weights = integer_weights(codes, max_trips=cap)
     table = weighted_counts(cell, weights, size=len(keys.keys))
     both = np.concatenate([_sums(keys.origin, table, keys.zones), _sums(keys.destination, table, keys.zones)])
-    noise = DiscreteLaplace(sensitivity=2 * weights.sensitivity, epsilon=epsilon)
+    noise = noise_of(cost, l1=2 * weights.sensitivity, l2_squared=2 * weights.sensitivity**2)
     drawn = purse.add_noise(noise, both, keys_hash=keys.keys.sha256, bounds={"max_trips": cap}, part="margins")
     return {
         "high_cap": cap,

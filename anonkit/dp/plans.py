@@ -19,14 +19,16 @@ import pandas as pd
 from anonkit.base.errors import SchemaError
 from anonkit.dp.bounding import WEIGHT_SCALE
 from anonkit.dp.columns import public_zones
+from anonkit.dp.cost import Cost, Rho, cost_of, noise_of
 from anonkit.dp.flow_kernel import Shares
-from anonkit.dp.mechanisms import DiscreteLaplace, exact
+from anonkit.dp.mechanisms import DiscreteLaplace, Noise
 from anonkit.dp.public import PublicKeys, PublicSteps, PublicZones, plain_int, require
 from anonkit.dp.quantiles import GATE_SHARE
 from anonkit.dp.tables import profile_keys
 from anonkit.geo.grid import Grid
 
 PRODUCTS = ("flows", "volumes", "profile", "lengths", "persons", "quantiles", "hot_spots")
+PURE = ("quantiles", "hot_spots")
 TYPICAL_CAP = 3
 
 
@@ -35,12 +37,28 @@ class Plan:
     """A product with its public parameters; ``fit`` of the releasers and ``dp.flows`` take it as it is."""
 
     product: str
-    epsilon: Fraction
+    cost: Cost
+    """A pure epsilon (Laplace noise), or a ``Rho`` (Gaussian noise)."""
     keys: PublicKeys | None = field(repr=False)
     zones: PublicZones | None = field(repr=False)
     max_trips: int | None
     """Declared cap, or None: bought with a share of epsilon, and planned as 3 here."""
     options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def epsilon(self) -> Fraction:
+        """The pure epsilon; 0 where the product costs rho."""
+        return Fraction(0) if isinstance(self.cost, Rho) else self.cost
+
+    @property
+    def rho(self) -> Fraction:
+        """The rho under zero-concentrated privacy; 0 where the product costs a pure epsilon."""
+        return self.cost.value if isinstance(self.cost, Rho) else Fraction(0)
+
+    @property
+    def most_trips(self) -> int | None:
+        """More trips nobody makes, by public knowledge."""
+        return self.options.get("most_trips")
 
     @property
     def cap(self) -> int:
@@ -52,14 +70,15 @@ class Plan:
         rows = [
             {
                 "part": name,
-                "epsilon": float(noise.epsilon),
+                **_told(noise),
                 "noise_deviation": noise.standard_deviation / unit,
                 "half_width_95": noise.half_width(0.95) / unit,
             }
             for name, noise, unit in self._noises()
         ]
         if self.product in ("quantiles", "hot_spots"):
-            rest = self.epsilon - sum((noise.epsilon for _, noise, _ in self._noises()), Fraction(0))
+            gate = self.epsilon * GATE_SHARE if self.product == "quantiles" else Fraction(0)
+            rest = self.epsilon - gate
             rows.append({"part": "choice", "epsilon": float(rest), "noise_deviation": np.nan, "half_width_95": np.nan})
         return pd.DataFrame(rows)
 
@@ -79,40 +98,49 @@ class Plan:
             }
         )
 
-    def cost_of(self, releases: int) -> float:
-        """Epsilon of so many equal releases of the same people and period, by basic composition."""
-        return float(self.epsilon * plain_int(releases, "releases"))
+    def cost_of(self, releases: int, *, delta: float | None = None) -> float:
+        """Epsilon of so many equal releases of the same people and period; a plan that costs rho needs the delta."""
+        several = self.cost * plain_int(releases, "releases")
+        if not isinstance(several, Rho):
+            return float(several)
+        if delta is None:
+            raise SchemaError("Gaussian noise has an epsilon at a delta only.", hint="plan.cost_of(12, delta=1e-6)")
+        return several.at(delta)
 
-    def _noises(self) -> list[tuple[str, DiscreteLaplace, float]]:
+    def _noises(self) -> list[tuple[str, Noise, float]]:
         if self.product == "persons":
-            return [("persons", DiscreteLaplace(sensitivity=1, epsilon=self.epsilon), 1.0)]
+            return [("persons", noise_of(self.cost, l1=1), 1.0)]
         if self.product == "hot_spots":
             return []
         if self.product == "quantiles":
-            gate = DiscreteLaplace(sensitivity=self.options["max_keys"], epsilon=self.epsilon * GATE_SHARE)
+            gate = noise_of(self.cost * GATE_SHARE, l1=self.options["max_keys"])
             return [("gate", gate, 1.0)]
-        noises, rest = [], self.epsilon
+        noises: list[tuple[str, Noise, float]] = []
+        rest = self.cost
         if self.max_trips is None:
-            share = self.epsilon * Shares().activity
-            noises.append(("activity", DiscreteLaplace(sensitivity=1, epsilon=share), 1.0))
-            rest -= share
-        cells = DiscreteLaplace(sensitivity=WEIGHT_SCALE * self.cap, epsilon=rest)
+            share = Shares.of(len(self.keys or ())).activity
+            noises.append(("activity", noise_of(self.cost * share, l1=1), 1.0))
+            rest = self.cost * (1 - share)
+        cells = noise_of(rest, l1=WEIGHT_SCALE * self.cap)
         return [*noises, ("cells", cells, float(WEIGHT_SCALE))]
 
     def __str__(self) -> str:
         keys = f"{len(self.keys):,} keys" if self.keys is not None else "no keys"
-        return f"{self.product}: epsilon {float(self.epsilon)}, {keys}, cap {self.max_trips or 'bought'}"
+        price = f"rho {float(self.rho)}" if self.rho else f"epsilon {float(self.epsilon)}"
+        return f"{self.product}: {price}, {keys}, cap {self.max_trips or 'bought'}"
 
 
 def plan(
     product: str,
     *,
-    epsilon: float | str | Fraction,
+    epsilon: float | str | Fraction | None = None,
+    rho: float | str | Fraction | None = None,
     keys: PublicKeys | None = None,
     zones: PublicZones | Grid | None = None,
     steps: PublicSteps | None = None,
     profile: str | None = None,
     max_trips: int | None = None,
+    most_trips: int | None = None,
     max_keys: int | None = None,
     min_persons: int | None = None,
     percents: tuple[int, ...] = (25, 50, 75),
@@ -123,11 +151,14 @@ def plan(
     Parameters
     ----------
     product : one of flows, volumes, profile, lengths, persons, quantiles, hot_spots.
-    epsilon : what the product costs each person (or person and period), whatever is drawn inside.
+    epsilon : what the product costs each person (or person and period), whatever is drawn inside; Laplace noise.
+    rho : instead of epsilon: Gaussian noise under zero-concentrated privacy, which adds up more slowly over many
+        releases. The ledger needs a ``delta_cap``.
     keys : public keys; for flows they follow from ``zones``.
     zones : public zones or an ``ak.Grid`` with an area.
     steps : public bounds and step (lengths, quantiles). profile : "day" or "week".
-    max_trips : declared cap, or None to buy it. max_keys, min_persons, percents : quantiles. top : hot_spots.
+    max_trips : declared cap, or None to buy it. most_trips : public knowledge that nobody makes more in the period.
+    max_keys, min_persons, percents : quantiles. top : hot_spots.
 
     Returns
     -------
@@ -165,7 +196,14 @@ def plan(
         raise SchemaError(f"{product} needs public keys.", hint="keys=PublicKeys.from_file(…) or zones=ak.Grid(…)")
     if max_trips is not None:
         plain_int(max_trips, "max_trips")
-    options: dict[str, Any] = {"steps": steps, "profile": profile, "percents": percents}
+    if most_trips is not None:
+        plain_int(most_trips, "most_trips")
+    if rho is not None and product in PURE:
+        raise SchemaError(
+            f"{product} chooses among candidates, and that choice is of a pure epsilon.",
+            hint=f"plan('{product}', epsilon=…)",
+        )
+    options: dict[str, Any] = {"steps": steps, "profile": profile, "percents": percents, "most_trips": most_trips}
     for name, value, user in (
         ("max_keys", max_keys, "quantiles"),
         ("min_persons", min_persons, "quantiles"),
@@ -173,4 +211,10 @@ def plan(
     ):
         if product == user:
             options[name] = plain_int(value, name)
-    return Plan(product=product, epsilon=exact(epsilon), keys=keys, zones=places, max_trips=max_trips, options=options)
+    cost = cost_of(epsilon=epsilon, rho=rho)
+    return Plan(product=product, cost=cost, keys=keys, zones=places, max_trips=max_trips, options=options)
+
+
+def _told(noise: Noise) -> dict[str, float]:
+    """What a part costs, in its own currency."""
+    return {"epsilon": float(noise.epsilon)} if isinstance(noise, DiscreteLaplace) else {"rho": float(noise.rho)}

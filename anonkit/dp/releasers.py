@@ -145,23 +145,23 @@ class DPFlows(Releaser):
     product = "flows"
 
     def _draw(self, table: pa.Table, codes: np.ndarray, purse: Purse) -> None:
-        epsilon, keys = self.plan.epsilon, FlowKeys.of(self._keys(), self.plan.zones)
+        cost, keys = self.plan.cost, FlowKeys.of(self._keys(), self.plan.zones)
         cell = places(table, keys.keys, self._key_columns())
         shares, zones, activity = Shares.of(len(keys.keys)), self.plan.zones, None
         self.layout_ = "cells"
         if self.plan.max_trips is None:
-            purse.affords(epsilon)
+            purse.affords(cost)
             inside = np.where(cell >= 0, codes, -1)
-            activity = draw_activity(inside, epsilon=epsilon * shares.activity, purse=purse)
+            activity = draw_activity(inside, cost=cost * shares.activity, purse=purse, most_trips=self.plan.most_trips)
             whole = zones is not None and len(keys.keys) == len(zones) ** 2 and len(self._key_columns()) == 2
-            if zones is not None and whole and is_sparse(activity, cells=len(keys.keys), epsilon=epsilon):
-                self._draw_sparse(zones, cell, codes, purse, activity, epsilon * shares.activity)
+            if zones is not None and whole and is_sparse(activity, cells=len(keys.keys), cost=cost):
+                self._draw_sparse(zones, cell, codes, purse, activity, shares.activity)
                 return
         measurement = measure_flows(
             codes,
             cell,
             keys=keys,
-            epsilon=epsilon,
+            cost=cost,
             purse=purse,
             shares=shares,
             max_trips=self.plan.max_trips,
@@ -176,7 +176,7 @@ class DPFlows(Releaser):
         keys = BlockKeys.of(zones)
         start, end = np.where(cell >= 0, cell // len(zones), -1), np.where(cell >= 0, cell % len(zones), -1)
         measured = measure_sparse(
-            codes, start, end, keys=keys, epsilon=self.plan.epsilon, purse=purse, activity=activity, paid=paid
+            codes, start, end, keys=keys, cost=self.plan.cost, purse=purse, activity=activity, paid=paid
         )
         made = estimate_sparse(measured, keys)
         self.layout_, self.cap_, self.total_ = "sparse", measured.cap, made.total
@@ -213,7 +213,13 @@ class DPVolumes(Releaser):
     def _table(self, codes: np.ndarray, cell: np.ndarray, purse: Purse) -> pd.DataFrame:
         keys = table_keys(self._keys())
         measurement = measure_table(
-            codes, cell, keys=keys, epsilon=self.plan.epsilon, purse=purse, max_trips=self.plan.max_trips
+            codes,
+            cell,
+            keys=keys,
+            cost=self.plan.cost,
+            purse=purse,
+            max_trips=self.plan.max_trips,
+            most_trips=self.plan.most_trips,
         )
         return self._counts(measurement, estimate_table(measurement, keys))
 
@@ -257,7 +263,7 @@ class DPPersons(Releaser):
         return ()
 
     def _draw(self, table: pa.Table, codes: np.ndarray, purse: Purse) -> None:
-        self.persons_, noise = number_of_persons(codes, epsilon=self.plan.epsilon, purse=purse)
+        self.persons_, noise = number_of_persons(codes, cost=self.plan.cost, purse=purse)
         self.half_width_ = noise.half_width(self.confidence)
 
 

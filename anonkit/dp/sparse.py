@@ -19,9 +19,11 @@ from anonkit.base.errors import SchemaError
 from anonkit.dp.activity import Activity
 from anonkit.dp.bounding import WEIGHT_SCALE, integer_weights
 from anonkit.dp.charge import Purse
+from anonkit.dp.cost import Cost, noise_of
+from anonkit.dp.flow_kernel import noise_shape
 from anonkit.dp.gravity import distance_bands, positive_sums, rake
-from anonkit.dp.mechanisms import DiscreteLaplace
-from anonkit.dp.postprocess import NoiseShape, posterior_cells
+from anonkit.dp.mechanisms import Noise
+from anonkit.dp.postprocess import posterior_cells
 from anonkit.dp.public import PublicZones, plain_int, require
 
 ENDS, BANDS = Fraction(11, 100), Fraction(6, 100)
@@ -62,10 +64,10 @@ class BlockKeys:
         return (self.block[:, None] * self.blocks + self.block).ravel()
 
 
-def is_sparse(activity: Activity, *, cells: int, epsilon: Fraction) -> bool:
+def is_sparse(activity: Activity, *, cells: int, cost: Cost) -> bool:
     """Whether the mean fine cell would drown: below half the noise's deviation. From paid and public figures only."""
     cap = activity.cap()
-    return activity.below(cap) / cells < FINE_ENOUGH * 2**0.5 * cap / float(epsilon)
+    return activity.below(cap) / cells < FINE_ENOUGH * noise_of(cost, l1=cap).standard_deviation
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,10 +80,10 @@ class SparseMeasurement:
     destinations: np.ndarray = field(repr=False)
     blocks: np.ndarray = field(repr=False)
     bands: np.ndarray = field(repr=False)
-    ends_noise: DiscreteLaplace
-    blocks_noise: DiscreteLaplace
-    bands_noise: DiscreteLaplace
-    epsilon: Fraction
+    ends_noise: Noise
+    blocks_noise: Noise
+    bands_noise: Noise
+    cost: Cost
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,7 +106,7 @@ def measure_sparse(
     end: np.ndarray,
     *,
     keys: BlockKeys,
-    epsilon: Fraction,
+    cost: Cost,
     purse: Purse,
     activity: Activity,
     paid: Fraction,
@@ -115,13 +117,13 @@ def measure_sparse(
     ----------
     codes : person code a trip, −1 for nobody.
     start, end : index of the zone, −1 outside; trips with an end outside are left out before bounding.
-    epsilon : cost of all five tables together.
+    cost : of all five tables together, epsilon or ``Rho``.
     purse : pays before anything is drawn.
-    activity : the paid histogram (``flow_kernel.draw_activity``), and ``paid``, what it cost of ``epsilon``.
+    activity : the paid histogram (``flow_kernel.draw_activity``), and ``paid``, the share of ``cost`` that it took.
 
     Privacy
     -------
-    ``epsilon``-DP for one person with any number of trips, the histogram included: each table changes by at most T in sum.
+    ``cost`` for one person with any number of trips, the histogram included: each table changes by at most T in sum.
 
     Sources
     -------
@@ -136,13 +138,13 @@ def measure_sparse(
         "origins": (start, len(keys.zones), ENDS),
         "destinations": (end, len(keys.zones), ENDS),
         "bands": (keys.band[pair], int(keys.band.max()) + 1, BANDS),
-        "blocks": (keys.pair[pair], keys.blocks**2, 1 - paid / epsilon - 2 * ENDS - BANDS),
+        "blocks": (keys.pair[pair], keys.blocks**2, 1 - paid - 2 * ENDS - BANDS),
     }
     drawn, noises = {}, {}
     for name, (group, size, share) in groups.items():
         sums = np.zeros(size, np.int64)
         np.add.at(sums, group, weights.row)
-        noises[name] = DiscreteLaplace(sensitivity=weights.sensitivity, epsilon=epsilon * share)
+        noises[name] = noise_of(cost * share, l1=weights.sensitivity)
         drawn[name] = purse.add_noise(
             noises[name], sums, keys_hash=keys.zones.sha256, bounds={"max_trips": cap}, part=name
         ) / float(weights.scale)
@@ -152,7 +154,7 @@ def measure_sparse(
         ends_noise=noises["origins"],
         blocks_noise=noises["blocks"],
         bands_noise=noises["bands"],
-        epsilon=epsilon,
+        cost=cost,
         **drawn,
     )
 
@@ -176,7 +178,7 @@ def estimate_sparse(measurement: SparseMeasurement, keys: BlockKeys) -> SparseEs
     estimate, _ = posterior_cells(
         measurement.blocks,
         prior,
-        noise=NoiseShape(scale=measurement.blocks_noise.scale / WEIGHT_SCALE),
+        noise=noise_shape(measurement.blocks_noise, WEIGHT_SCALE),
         reverse=np.where(reverse == numbers, -1, reverse),
     )
     total = capped_total + measurement.activity.beyond(measurement.cap)
@@ -218,5 +220,5 @@ def _fine_ends(fine: np.ndarray, coarse: np.ndarray, measurement: SparseMeasurem
     return zones * (blocks / np.maximum(inside, 1e-300))[keys.block]
 
 
-def _deviation(noise: DiscreteLaplace) -> float:
+def _deviation(noise: Noise) -> float:
     return noise.standard_deviation / WEIGHT_SCALE

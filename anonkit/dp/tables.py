@@ -9,16 +9,15 @@ signed values and intervals are beside it.
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 
 from anonkit.base.errors import SchemaError
 from anonkit.dp.bounding import trips_of
 from anonkit.dp.charge import Purse
+from anonkit.dp.cost import Cost, noise_of
 from anonkit.dp.flow_kernel import FlowEstimate, FlowKeys, FlowMeasurement, Shares, gravity_model, measure_flows
 from anonkit.dp.gravity import positive_sums
-from anonkit.dp.mechanisms import DiscreteLaplace
+from anonkit.dp.mechanisms import Noise
 from anonkit.dp.postprocess import posterior_cells
 from anonkit.dp.public import PublicKeys, require
 
@@ -45,9 +44,10 @@ def measure_table(
     cell: np.ndarray,
     *,
     keys: FlowKeys,
-    epsilon: Fraction,
+    cost: Cost,
     purse: Purse,
     max_trips: int | None = None,
+    most_trips: int | None = None,
 ) -> FlowMeasurement:
     """Noisy sums of bounded events over public keys.
 
@@ -55,17 +55,20 @@ def measure_table(
     ----------
     codes : code of the privacy unit of each event, −1 for nobody.
     cell : index of the event's key, −1 outside.
-    max_trips : most events of one unit, if declared; None buys the cap and the total with a share of epsilon.
+    max_trips : most events of one unit, if declared; None buys the cap and the total with a share of the cost.
+    most_trips : more events nobody makes, by public knowledge.
 
     Privacy
     -------
-    ``epsilon``-DP for one person with any number of events.
+    ``cost`` (epsilon-DP, or rho-zCDP) for one person with any number of events.
 
     Sources
     -------
     As ``flow_kernel.measure_flows``, without margins.
     """
-    return measure_flows(codes, cell, keys=keys, epsilon=epsilon, purse=purse, shares=Shares(), max_trips=max_trips)
+    return measure_flows(
+        codes, cell, keys=keys, cost=cost, purse=purse, shares=Shares(), max_trips=max_trips, most_trips=most_trips
+    )
 
 
 def estimate_table(measurement: FlowMeasurement, keys: FlowKeys) -> FlowEstimate:
@@ -90,9 +93,9 @@ def estimate_table(measurement: FlowMeasurement, keys: FlowKeys) -> FlowEstimate
     )
 
 
-def number_of_persons(codes: np.ndarray, *, epsilon: Fraction, purse: Purse) -> tuple[int, DiscreteLaplace]:
+def number_of_persons(codes: np.ndarray, *, cost: Cost, purse: Purse) -> tuple[int, Noise]:
     """Noisy number of persons with at least one row, and its noise. One person changes it by one."""
-    noise = DiscreteLaplace(sensitivity=1, epsilon=epsilon)
+    noise = noise_of(cost, l1=1)
     persons = np.array([int((trips_of(codes) > 0).sum())])
     drawn = purse.add_noise(noise, persons, keys_hash="one", bounds={"persons": 1}, part="persons")
     return int(drawn[0]), noise

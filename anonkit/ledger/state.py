@@ -116,7 +116,9 @@ class State:
                 raise BudgetExceededError(
                     f"release '{event.release}' needs epsilon {alone:.2f}; ledger '{terms.dataset}' has {left:.2f} of "
                     f"{terms.epsilon_cap:.2f} left for {where}",
-                    hint="fewer products, coarser time bins, or a smaller epsilon.",
+                    hint="fewer products, coarser time bins, or a smaller epsilon."
+                    if event.loss.rho == 0 or terms.order is not None
+                    else "this ledger has no delta_cap and takes no Gaussian noise; use epsilon, not rho.",
                     requested=alone,
                     remaining=left,
                     difference=alone - left,

@@ -60,7 +60,7 @@ def audit_flows(keys: FlowKeys, ledger: Any, *, cut: float) -> float:
         runs = []
         for _ in range(RUNS):
             purse = Purse(ledger=ledger, product="flows", release="audit", periods=("all",))
-            made = measure_flows(codes, cell, keys=keys, epsilon=CLAIM, purse=purse, shares=Shares())
+            made = measure_flows(codes, cell, keys=keys, cost=CLAIM, purse=purse, shares=Shares())
             runs.append(made.cells[HEAVY_CELL])
         outcomes.append(np.array(runs))
     return lower_bound(*outcomes, cut)

@@ -34,7 +34,7 @@ def population(conformance: Any, name: str, seed: int = 5) -> tuple[np.ndarray, 
 
 def draw(codes: np.ndarray, cell: np.ndarray, keys: FlowKeys, ledger: Any, **more: Any) -> FlowMeasurement:
     purse = Purse(ledger=ledger, product="flows", release="test", periods=("2026-09",))
-    return measure_flows(codes, cell, keys=keys, epsilon=exact(1), purse=purse, shares=Shares(), **more)
+    return measure_flows(codes, cell, keys=keys, cost=exact(1), purse=purse, shares=Shares(), **more)
 
 
 def keep_two(codes: np.ndarray, cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -108,7 +108,9 @@ def town() -> tuple[np.ndarray, np.ndarray]:
     return np.append(person, np.full(1000, 2000)), np.append(cell, rng.integers(0, 1296, 1000))
 
 
-def test_r20_noise_interval_of_the_capped_flow_covers(town: Any, keys36: FlowKeys, nodding: Any) -> None:
+def test_r20_noise_interval_of_the_capped_flow_covers(
+    town: Any, keys36: FlowKeys, nodding: Any, repeatable: Any
+) -> None:
     codes, cell = town
     inside, picked, picked_all = [], [], []
     for _ in range(20):
