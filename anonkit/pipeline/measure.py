@@ -1,53 +1,74 @@
 """The first risk figures of a release: class sizes in persons and row-level risk, before and after suppression.
 
-Exact figures about raw data: they stay inside.
+Taken from the counted classes of the finest product at its first level; rows are looked at only for how many different
+persons there are. Exact figures about raw data: they stay inside.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
-from anonkit.engine import Session
+from anonkit.engine import Session, identifier
 from anonkit.kanon import Decision, Decisions
 from anonkit.recipe import Recipe
-from anonkit.risk.classes import class_risk
+from anonkit.risk.classes import class_histogram, largest_share, weighted_quartiles
 
 
 def measure_risk(decisions: Decisions, recipe: Recipe, *, session: Session) -> dict[str, Any]:
-    """Class risk of the finest product at its first level, for all rows and for the published ones."""
-    step, unit = decisions.steps[0].step, recipe.privacy.unit.value
-    part = step.part
-    keyed = step.keyed(decisions.rows, recipe.geo.grid, recipe.time.time_bins)
-    keys = ", ".join(f'"{name}"' for name in step.keys)
+    """Class risk of the finest product at its first level, for all rows and for the published ones.
+
+    The same figures as `risk.classes.class_risk`, which takes every (class, person) pair; a test compares them.
+    """
+    decision, unit = decisions.steps[0], identifier(recipe.privacy.unit.value)
+    part = decision.part
+    rows = decision.step.keyed(decisions.rows, recipe.geo.grid, recipe.time.time_bins)
+    persons = session.rows(
+        f"SELECT count(*), count(*) FILTER (told) FROM (SELECT bool_or({part.told} = 0) AS told FROM {{rows}} "
+        f"WHERE {unit} IS NOT NULL GROUP BY {unit})",
+        rows=decisions.rows,
+    )[0]
+    before = _figures(decision, decision.classes, rows, persons[0], unit, session)
+    after = _figures(decision, decision.published, rows, persons[1], unit, session)
+    return {"product": part.name, "before": before, "after": after if after["classes"] else None}
+
+
+def _figures(
+    decision: Decision, classes: nw.LazyFrame[Any], rows: nw.LazyFrame[Any], persons: int, unit: str, session: Session
+) -> dict[str, Any]:
+    """Of these classes of one step, as counted when they were decided."""
     table = session.sql(
-        f"SELECT dense_rank() OVER (ORDER BY {keys}) AS class, {unit} AS unit, count(*) AS n, bool_and({part.told} = 0) AS hit "
-        f"FROM {{rows}} GROUP BY {keys}, {unit}",
-        rows=keyed,
+        "SELECT persons::BIGINT AS persons, top_rows::BIGINT AS top, rows::BIGINT AS rows, count(*) AS n "
+        "FROM {classes} GROUP BY ALL",
+        classes=classes,
     )
-    code, person, rows = (table.column(name).to_numpy().astype(np.int64) for name in ("class", "unit", "n"))
-    hit = table.column("hit").to_numpy(zero_copy_only=False).astype(bool)
-    before = class_risk(code, person, rows)
-    after = class_risk(code[hit], person[hit], rows[hit]) if hit.any() else None
-    return {"product": part.name, "before": _figures(before), "after": _figures(after) if after is not None else None}
-
-
-def _figures(risk: Any) -> dict[str, Any]:
+    size, top, held, many = (table.column(name).to_numpy().astype(np.int64) for name in ("persons", "top", "rows", "n"))
+    total, classes_total, alone = int((held * many).sum()), int(many.sum()), int(many[size == 1].sum())
     return {
-        "classes": risk.classes,
-        "persons": risk.persons,
-        "rows": risk.rows,
-        "class_size_min": risk.smallest,
-        "class_size_quartiles": list(risk.quartiles),
-        "class_size_histogram": dict(risk.histogram),
-        "unique_classes": risk.unique_classes,
-        "unique_persons": risk.unique_persons,
-        "row_risk_max": str(risk.prosecutor_max),
-        "row_risk_mean": float(risk.prosecutor_mean),
-        "dominated_classes": risk.dominated_classes,
-        "marketer": float(risk.marketer),
+        "classes": classes_total,
+        "persons": persons,
+        "rows": total,
+        "class_size_min": int(size.min()) if len(size) else 0,
+        "class_size_quartiles": list(weighted_quartiles(size, many)),
+        "class_size_histogram": class_histogram(size, many),
+        "unique_classes": alone,
+        "unique_persons": _alone(decision, classes, rows, unit, session) if alone else 0,
+        "row_risk_max": str(largest_share(top, held)),
+        "row_risk_mean": float(Fraction(int((top * many).sum()), total)) if total else 0.0,
+        "dominated_classes": int(many[2 * top > held].sum()),
+        "marketer": float(Fraction(classes_total, max(classes_total, int((size * many).sum())))) if len(size) else 0.0,
     }
+
+
+def _alone(decision: Decision, classes: nw.LazyFrame[Any], rows: nw.LazyFrame[Any], unit: str, session: Session) -> int:
+    """Different persons who are the only one of some class."""
+    names = zip(decision.part.product.keys, decision.step.keys, strict=True)
+    same = " AND ".join(f"a.{identifier(name)} = r.{identifier(key)}" for name, key in names)
+    query = f"SELECT count(DISTINCT {unit}) FROM {{rows}} r SEMI JOIN (SELECT * FROM {{classes}} WHERE persons = 1) a ON {same}"
+    return int(session.value(query, rows=rows, classes=classes))
 
 
 def product_figures(decisions: Decisions, *, session: Session) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from anonkit.base.errors import SchemaError
@@ -35,8 +34,11 @@ class ReleasedTrips:
     """Code of what does not change along a chain: mode, operator, vehicle class."""
 
 
-def chain_claims(trips: ReleasedTrips, *, max_gap_s: int) -> Ints:
-    """For each row the row claimed to follow it, or −1 where none or several candidates are nearest."""
+def chain_claims(trips: ReleasedTrips, *, max_gap_s: int, of: NDArray[np.bool_] | None = None) -> Ints:
+    """For each row the row claimed to follow it, or −1 where none or several candidates are nearest.
+
+    ``of`` says for which rows the attacker makes a claim (default: all); every row is a candidate.
+    """
     if max_gap_s < 0:
         raise SchemaError(f"max_gap_s is {max_gap_s}.", hint="a gap of at least 0 seconds.")
     rows = len(trips.start_cell)
@@ -44,17 +46,22 @@ def chain_claims(trips: ReleasedTrips, *, max_gap_s: int) -> Ints:
     place = combine(np.concatenate([trips.start_cell, trips.end_cell]), np.concatenate([traits, traits]))
     start, end = place[:rows], place[rows:]
     order = np.lexsort((trips.start_s, start))
-    return _claims(
-        order,
-        start[order],
-        np.asarray(trips.start_s, np.int64)[order],
-        end,
-        np.asarray(trips.end_s, np.int64),
-        max_gap_s,
-    )
+    time, ends = np.asarray(trips.start_s, np.int64)[order], np.asarray(trips.end_s, np.int64)
+    asked = np.arange(rows) if of is None else np.flatnonzero(of)
+    claim = np.full(rows, -1, np.int64)
+    if rows:
+        claim[asked] = _claims(order, start[order], time, end, ends, max_gap_s, asked)
+    return claim
 
 
-def chain_risk(trips: ReleasedTrips, person: NDArray[np.integer], *, max_gap_s: int, seed: int) -> RiskFigure:
+def chain_risk(
+    trips: ReleasedTrips,
+    person: NDArray[np.integer],
+    *,
+    max_gap_s: int,
+    seed: int,
+    true_s: NDArray[np.integer] | None = None,
+) -> RiskFigure:
     """Share of a person's rows that are linked rightly to his next row.
 
     Parameters
@@ -63,6 +70,8 @@ def chain_risk(trips: ReleasedTrips, person: NDArray[np.integer], *, max_gap_s: 
     person : the true person of each row; for judging only; negative is nobody (his rows are candidates, no targets).
     max_gap_s : longest pause between end and next start.
     seed : of the interval's bootstrap.
+    true_s : true start of each row, where what is released pools days (hour of week): by it the true continuations are
+        told, for judging only. Default: the released times are the true ones.
 
     Returns
     -------
@@ -86,24 +95,28 @@ def chain_risk(trips: ReleasedTrips, person: NDArray[np.integer], *, max_gap_s: 
     >>> chain_risk(seen, np.array([0, 0, 1]), max_gap_s=3600, seed=1).value
     1.0
     """
-    claim = chain_claims(trips, max_gap_s=max_gap_s)
+    claim = chain_claims(trips, max_gap_s=max_gap_s, of=person >= 0)
     start, end = np.asarray(trips.start_s, np.int64), np.asarray(trips.end_s, np.int64)
     truth = np.full(len(person), -1, np.int64)
-    order = np.lexsort((start, person))
+    targets = np.flatnonzero(person >= 0)
+    begin = start if true_s is None else np.asarray(true_s, np.int64)
+    until = begin + end - start
+    order = targets[np.lexsort((begin[targets], person[targets]))]
     before, after = order[:-1], order[1:]
-    pause = start[after] - end[before]
+    pause = begin[after] - until[before]
     follows = (person[before] == person[after]) & (person[before] >= 0) & (pause >= 0) & (pause <= max_gap_s)
     truth[before[follows]] = after[follows]
     has = truth >= 0
     right = has & (claim >= 0) & (person[np.maximum(claim, 0)] == person)
-    window = np.searchsorted(np.sort(start), end + max_gap_s, side="right") - np.searchsorted(np.sort(start), end)
+    in_time = np.sort(start)
+    window = np.searchsorted(in_time, end[has] + max_gap_s, side="right") - np.searchsorted(in_time, end[has])
     persons, number = np.unique(person[has], return_inverse=True)
     per_person = np.bincount(number, weights=right[has]) / np.bincount(number) if len(persons) else np.zeros(0)
     without = ~has & (person >= 0)
     return value_figure(
         "chains without ids",
         per_person,
-        baseline=float((1 / np.maximum(1, window[has])).mean()) if has.any() else 0.0,
+        baseline=float((1 / np.maximum(1, window)).mean()) if has.any() else 0.0,
         control=(claim[without] >= 0).astype(float) if without.any() else None,
         seed=seed,
         assumptions=(f"a row is followed by the one row that starts where it ended, within {max_gap_s} s",),
@@ -115,28 +128,33 @@ def chain_risk(trips: ReleasedTrips, person: NDArray[np.integer], *, max_gap_s: 
     )
 
 
-@njit(cache=True)
-def _claims(order: Ints, place: Ints, time: Ints, end_place: Ints, end_s: Ints, gap: int) -> Ints:
-    rows = len(order)
-    claim = np.full(rows, -1, np.int64)
-    for row in range(rows):
-        low, high = 0, rows
-        while low < high:
-            middle = (low + high) // 2
-            if place[middle] < end_place[row] or (place[middle] == end_place[row] and time[middle] < end_s[row]):
-                low = middle + 1
-            else:
-                high = middle
-        found, when, several = -1, 0, False
-        k = low
-        while k < rows and place[k] == end_place[row] and time[k] <= end_s[row] + gap and end_place[row] >= 0:
-            if order[k] != row:
-                if found < 0:
-                    found, when = order[k], time[k]
-                else:
-                    several = time[k] == when
-                    break
-            k += 1
-        if found >= 0 and not several:
-            claim[row] = found
-    return claim
+def _claims(order: Ints, place: Ints, time: Ints, end_place: Ints, end_s: Ints, gap: int, rows: Ints) -> Ints:
+    """Of each of ``rows`` the row that starts soonest after it where it ended; the row itself does not count."""
+    count = len(order)
+    first_of = (
+        np.searchsorted(place, end_place[rows], side="left"),
+        np.searchsorted(place, end_place[rows], side="right"),
+    )
+    low, last = _first_at(time, end_s[rows], *first_of), first_of[1]
+    last = np.where(end_place[rows] >= 0, last, 0)
+
+    def candidate(at: Ints) -> tuple[Ints, Ints]:
+        """The first position from ``at`` that is not the row itself, and its time; −1 where there is none."""
+        at = at + (order[np.minimum(at, count - 1)] == rows)
+        there = (at < last) & (time[np.minimum(at, count - 1)] <= end_s[rows] + gap)
+        return np.where(there, at, -1), time[np.minimum(at, count - 1)]
+
+    found, when = candidate(low)
+    beside, then = candidate(np.maximum(found, 0) + 1)
+    tied = (found >= 0) & (beside >= 0) & (then == when)
+    return np.where((found >= 0) & ~tied, order[np.maximum(found, 0)], -1)
+
+
+def _first_at(time: Ints, asked: Ints, low: Ints, high: Ints) -> Ints:
+    """First position in [low, high) whose time is at least ``asked``; times ascend within each such range."""
+    low, high = low.copy(), high.copy()
+    while (low < high).any():
+        middle = (low + high) // 2
+        less = (low < high) & (time[np.minimum(middle, len(time) - 1)] < asked)
+        low, high = np.where(less, middle + 1, low), np.where(less | (low >= high), high, middle)
+    return low

@@ -167,8 +167,8 @@ def class_risk(
         rows=total,
         rows_without_person=without,
         smallest=int(persons.min()) if len(names) else 0,
-        quartiles=_quartiles(persons),
-        histogram=_histogram(persons),
+        quartiles=weighted_quartiles(persons, np.ones(len(persons), np.int64)),
+        histogram=class_histogram(persons, np.ones(len(persons), np.int64)),
         rows_in_classes_under={k: int(all_rows[persons < k].sum()) for k in (2, 5, 11)},
         unique_classes=int((persons == 1).sum()),
         unique_persons=len(np.unique(pair_person[persons[pair_class] == 1])),
@@ -223,16 +223,28 @@ def _mean_inverse(size: NDArray[np.int64], weight: NDArray[np.int64]) -> float:
     return float((weight / np.maximum(size, 1)).sum() / weight.sum())
 
 
-def _quartiles(persons: NDArray[np.int64]) -> tuple[float, float, float]:
-    if not len(persons):
+def weighted_quartiles(size: NDArray[np.int64], many: NDArray[np.int64]) -> tuple[float, float, float]:
+    """Lower quartile, median and upper quartile of sizes that occur ``many`` times each, as `numpy.quantile` has them.
+
+    >>> weighted_quartiles(np.array([5, 1]), np.array([1, 3]))
+    (1.0, 1.0, 2.0)
+    """
+    if not len(size):
         return 0.0, 0.0, 0.0
-    lower, median, upper = np.quantile(persons, [0.25, 0.5, 0.75])
-    return float(lower), float(median), float(upper)
+    order = np.argsort(size, kind="stable")
+    last = np.cumsum(many[order])
+    found = []
+    for share in (0.25, 0.5, 0.75):
+        place = share * float(last[-1] - 1)
+        low, high = (size[order][np.searchsorted(last, at, side="right")] for at in (np.floor(place), np.ceil(place)))
+        found.append(float(low + (high - low) * (place - np.floor(place))))
+    return found[0], found[1], found[2]
 
 
-def _histogram(persons: NDArray[np.int64]) -> dict[str, int]:
+def class_histogram(persons: NDArray[np.int64], many: NDArray[np.int64]) -> dict[str, int]:
+    """Classes by size in persons, each size occurring ``many`` times."""
     group = np.searchsorted(HISTOGRAM_EDGES, persons, side="right") - 1
-    counts = np.bincount(group, minlength=len(HISTOGRAM_EDGES))
+    counts = np.bincount(group, weights=many, minlength=len(HISTOGRAM_EDGES))
     ends = [*(edge - 1 for edge in HISTOGRAM_EDGES[1:]), None]
     labels = [
         f"{low}+" if high is None else str(low) if low == high else f"{low}–{high}"

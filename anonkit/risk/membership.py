@@ -14,15 +14,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from anonkit.base.entropy import seeded
 from anonkit.base.errors import SchemaError
 from anonkit.risk.result import RiskFigure, auc_interval
+
+if TYPE_CHECKING:  # SciPy takes a while to load, and the attack on a release does without it
+    from scipy import sparse
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -112,6 +114,8 @@ def membership_risk(
     Pyrgelis et al. 2018, doi 10.14722/ndss.2018.23183; Guan et al. 2024, A Zero Auxiliary Knowledge Membership
     Inference Attack on Aggregate Location Data.
     """
+    from scipy import sparse
+
     plan = worlds or Worlds()
     table = sparse.csr_array(contributions, dtype=float)
     weight = np.diff(table.indptr)
@@ -126,6 +130,56 @@ def membership_risk(
     return tuple(figures)
 
 
+def membership_among(
+    own: NDArray[np.number],
+    trips: NDArray[np.number],
+    persons: NDArray[np.number],
+    release: Release,
+    *,
+    seed: int,
+    worlds: Worlds | None = None,
+    attackers: tuple[Attacker, ...] = ATTACKERS,
+) -> RiskFigure:
+    """AUC of membership of one target for somebody who knows everybody else's trips.
+
+    Parameters
+    ----------
+    own : the target's trips in each of his cells, each at least 1.
+    trips, persons : of everybody else in the same cells.
+    release, seed, worlds, attackers : as in `membership_risk`.
+
+    Returns
+    -------
+    One RiskFigure; see `membership_risk`.
+
+    Privacy
+    -------
+    As `membership_risk`.
+
+    Sources
+    -------
+    As `membership_risk`.
+
+    Examples
+    --------
+    Exact counts tell him who knows the others.
+
+    >>> figure = membership_among(np.array([2]), np.array([7]), np.array([5]), lambda t, p, rng: t, seed=1,
+    ...     worlds=Worlds(train=9, test=90), attackers=("threshold",))
+    >>> figure.value, figure.details["advantage"]
+    (1.0, 1.0)
+    """
+    plan, rng = worlds or Worlds(), seeded(seed)
+    mine = np.asarray(own, float)
+
+    def make(count: int, member: bool, training: bool) -> Floats:
+        table = np.repeat((np.asarray(trips, float) + member * mine)[None, :], count, axis=0)
+        people = np.repeat((np.asarray(persons, float) + member)[None, :], count, axis=0)
+        return release(table, people, rng)
+
+    return _attack(mine, make, plan, attackers, 0, "others", seed)
+
+
 _Maker = Callable[[int, bool, bool], Floats]
 
 
@@ -133,6 +187,8 @@ def _world_maker(
     table: sparse.csr_array, target: int, knowledge: str, plan: Worlds, release: Release, rng: np.random.Generator
 ) -> _Maker:
     """A function (worlds, with the target, for training) → releases."""
+    from scipy import sparse
+
     population, cells = table.shape
     others = np.setdiff1d(np.arange(population), [target])
     own, own_once = table[[target]].toarray(), (table[[target]] > 0).astype(float).toarray()
@@ -221,6 +277,7 @@ def _attack(
             "attacker": best,
             "auc": {name: one.value for name, one in found.items()},
             "advantage": 2 * chosen.value - 1,
+            "advantage_high": 2 * chosen.high - 1,
             "trips_of_target": float(own.sum()),
         },
     )  # fmt: skip

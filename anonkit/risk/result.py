@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from anonkit.base.entropy import seeded
+from anonkit.risk.binomial import clopper_pearson, normal_quantile
 
 CONFIDENCE = 0.95
 
@@ -157,13 +157,11 @@ def share_interval(successes: int, trials: int) -> Interval:
     """
     if trials <= 0:
         return Interval(value=math.nan, low=0.0, high=1.0)
-    tail = (1 - CONFIDENCE) / 2
-    low = 0.0 if successes == 0 else float(special.betaincinv(successes, trials - successes + 1, tail))
-    high = 1.0 if successes == trials else float(special.betaincinv(successes + 1, trials - successes, 1 - tail))
+    low, high = clopper_pearson(successes, trials, confidence=CONFIDENCE)
     return Interval(value=successes / trials, low=low, high=high)
 
 
-def mean_interval(per_person: NDArray[np.float64], *, seed: int, draws: int = 2000) -> Interval:
+def mean_interval(per_person: NDArray[np.float64], *, seed: int, draws: int = 1000) -> Interval:
     """Percentile bootstrap over persons of a mean of per-person values; widened to Hoeffding's where all are equal.
 
     A bootstrap of twenty equal values has no width at all; the range bound keeps the interval honest there.
@@ -193,17 +191,26 @@ def auc_interval(members: NDArray[np.float64], others: NDArray[np.float64]) -> I
     m, n = len(members), len(others)
     if not m or not n:
         return Interval(value=math.nan, low=0.0, high=1.0)
-    from scipy.stats import rankdata  # slow to import, and few releases need it
-
-    ranks = rankdata(np.concatenate([members, others]))
-    within_members, within_others = rankdata(members), rankdata(others)
+    ranks = mean_ranks(np.concatenate([members, others]))
+    within_members, within_others = mean_ranks(members), mean_ranks(others)
     value = float((ranks[:m].sum() - m * (m + 1) / 2) / (m * n))
     above = (ranks[:m] - within_members) / n
     below = 1 - (ranks[m:] - within_others) / m
     variance = (above.var(ddof=1) / m if m > 1 else 0.25) + (below.var(ddof=1) / n if n > 1 else 0.25)
     # A perfect or hopeless score has no DeLong variance; the worst case of one further pair bounds it.
-    half = max(special.ndtri((1 + CONFIDENCE) / 2) * math.sqrt(variance), 3 / min(m, n) if variance == 0 else 0.0)
+    half = max(normal_quantile((1 + CONFIDENCE) / 2) * math.sqrt(variance), 3 / min(m, n) if variance == 0 else 0.0)
     return Interval(value=value, low=max(0.0, value - half), high=min(1.0, value + half))
+
+
+def mean_ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Ranks from 1, ties at their mean.
+
+    >>> mean_ranks(np.array([7.0, 3.0, 7.0])).tolist()
+    [2.5, 1.0, 2.5]
+    """
+    _, number, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return np.asarray(((2 * last - count + 1) / 2)[number], np.float64)
 
 
 def share_figure(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from anonkit.base.errors import SchemaError
 from anonkit.risk.classes import class_risk
-from anonkit.risk.incidence import combine, incidence
+from anonkit.risk.incidence import Incidence, combine, compact, incidence
 from anonkit.risk.result import RiskFigure, value_figure
 
 Ints = NDArray[np.int64]
@@ -82,21 +82,69 @@ def trip_risk(person: NDArray[np.integer], *columns: NDArray[np.integer]) -> Ris
     """Mean over persons of the largest 1 / persons over his trips' classes; control: left out, one other fits."""
     if not columns:
         raise SchemaError("no column to combine.", hint="give origin, destination and time.")
-    table = incidence(person, combine(*columns))
-    size = np.diff(table.item_start)[table.item]
-    begin = table.person_start[:-1]
-    fewest = np.minimum.reduceat(size, begin) if table.persons else size
-    second = np.minimum.reduceat(np.where(size == 1, np.iinfo(np.int64).max, size), begin) if table.persons else size
+    return trip_risk_in(incidence(person, combine(*columns)))
+
+
+def trip_risk_in(table: Incidence) -> RiskFigure:
+    """`trip_risk` of persons and their trips' classes."""
+    owner = np.repeat(np.arange(table.persons), np.diff(table.person_start))
+    return trip_risk_of(owner, np.diff(table.item_start)[table.item], persons=table.persons)
+
+
+def trip_risk_of(
+    owner: Ints,
+    size: Ints,
+    own_rows: Ints | None = None,
+    rows: Ints | None = None,
+    *,
+    persons: int,
+    seed: int | None = None,
+) -> RiskFigure:
+    """`trip_risk` of a sample of persons, from the sizes of their trips' classes among everybody.
+
+    Parameters
+    ----------
+    owner : the person of each of the sampled persons' classes.
+    size : persons in it, of everybody.
+    own_rows, rows : rows in it, of the person and of everybody; with them ``details`` tells the share of unique rows.
+    persons : persons in the data.
+    seed : of the sampling of persons; None: everybody is there.
+
+    Privacy
+    -------
+    An attack on raw or released trips; the result stays inside.
+    """
+    attacked, number = compact(owner)
+    fewest, second = np.full((2, len(attacked)), np.iinfo(np.int64).max)
+    np.minimum.at(fewest, number, size)
+    np.minimum.at(second, number[size > 1], size[size > 1])
+    details = {"mean_risk": float((1 / fewest).mean()) if len(attacked) else 0.0}
+    if own_rows is not None and rows is not None:
+        total = max(1, int(own_rows.sum()))
+        details |= {
+            "unique_rows": float(own_rows[rows == 1].sum() / total),
+            "rows_under_5": float(own_rows[rows < 5].sum() / total),
+        }
     return value_figure(
         "trip uniqueness",
         (fewest == 1).astype(float),
-        baseline=1 / max(1, table.persons),
+        baseline=1 / max(1, persons),
         control=(second == 2).astype(float),
         control_excuses=False,
-        seed=0,
+        seed=seed or 0,
         assumptions=("the attacker knows origin, destination and time of each of the target's trips",),
-        details={"mean_risk": float((1 / fewest).mean()) if table.persons else 0.0},
+        details=details,
     )
+
+
+def alone_in_class(table: Incidence) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of each person whether he is alone in one of his classes, and whether he is one of two."""
+    owner = np.repeat(np.arange(table.persons), np.diff(table.person_start))
+    holders = np.diff(table.item_start)[table.item]
+    alone, pair = np.zeros(table.persons, bool), np.zeros(table.persons, bool)
+    alone[owner[holders == 1]] = True
+    pair[owner[holders == 2]] = True
+    return alone, pair
 
 
 def destination_inference(
@@ -145,59 +193,99 @@ def destination_inference(
     if published is not None:
         known &= np.isin(given, given[published])
     shown = np.ones(int(known.sum()), bool) if published is None else published[known]
-    who, cls, dest = person[known], combine(given[known]), combine(destination[known])
-    rows = np.ones(len(who), np.int64)
-    cell = combine(cls, dest)
-    counts = np.bincount(cell, weights=shown).astype(np.int64) if len(cell) else rows
-    top, runner_up, top_cell = _two_largest(cls, cell, counts)
-    hit = cell == top_cell[cls]
-    target = who >= 0
-    own_cell = _own(np.where(shown, who, -1), cell)
+    cell = combine(given[known], destination[known])
+    _, first = np.unique(cell, return_index=True)
+    pair, count = _counted_pairs(person[known], cell)
+    own_shown = np.where(shown, person[known], -1)
+    mine = _looked_up(*_counted_pairs(own_shown, cell), pair)
+    return inference_in(
+        given[known][first].astype(np.int64),
+        destination[known][first].astype(np.int64),
+        np.bincount(cell, weights=shown, minlength=len(first)).astype(np.int64),
+        np.bincount(cell, minlength=len(first)).astype(np.int64),
+        owner=pair[0],
+        cell=pair[1],
+        own=count,
+        own_shown=mine,
+        seed=seed,
+    )
+
+
+def inference_in(
+    given: Ints,
+    asked: Ints,
+    shown: Ints,
+    rows: Ints,
+    *,
+    owner: Ints,
+    cell: Ints,
+    own: Ints,
+    own_shown: Ints,
+    seed: int,
+) -> RiskFigure:
+    """`destination_inference` of a table that is counted already.
+
+    Parameters
+    ----------
+    given, asked : what is known and what is inferred, of each pair of the two ("cell"), which comes once.
+    shown, rows : rows that are published in the cell, and all of them.
+    owner, cell, own, own_shown : of each target and each of his cells: who, which, his rows, and how many are published.
+    seed : of the interval's bootstrap.
+
+    Privacy
+    -------
+    An attack on a row-level release or a flow table; the result stays inside.
+    """
+    classes, cls = compact(given)
+    top, runner_up, top_cell = _two_largest(cls, shown, len(classes))
+    hit = cell == top_cell[cls[cell]]
     # Without his rows: the cell is still the guess if what is left exceeds every other destination without him.
-    control = np.zeros(len(who), bool)
-    for row in np.flatnonzero(target & (counts[cell] > own_cell)):
-        rest = top[cls[row]] if cell[row] != top_cell[cls[row]] else runner_up[cls[row]]
-        control[row] = counts[cell[row]] - own_cell[row] > rest
-    control |= target & hit & (counts[cell] - own_cell > runner_up[cls])
-    overall = np.bincount(dest).max(initial=0) / max(1, len(dest))
-    spread = np.bincount(cls[shown][np.unique(cell[shown], return_index=True)[1]]) if len(cls) else rows
-    persons, number = np.unique(who[target], return_inverse=True)
-    per_person = np.bincount(number, weights=hit[target]) / np.bincount(number) if len(persons) else np.zeros(0)
-    left_out = np.bincount(number, weights=control[target]) / np.bincount(number) if len(persons) else np.zeros(0)
+    rest = np.where(hit, runner_up[cls[cell]], top[cls[cell]])
+    left_out = shown[cell] - own_shown > rest
+    overall = np.bincount(compact(asked)[1], weights=rows).max(initial=0) / max(1, int(rows.sum()))
+    spread = np.bincount(cls[shown > 0], minlength=len(classes))
+    persons, number = compact(owner)
+    total = np.maximum(np.bincount(number, weights=own), 1) if len(persons) else np.zeros(0)
+    single = np.bincount(cls, weights=rows, minlength=len(classes))[spread == 1].sum()
     return value_figure(
         "destination inference",
-        per_person,
+        np.bincount(number, weights=hit * own) / total if len(persons) else total,
         baseline=float(overall),
-        control=left_out,
+        control=np.bincount(number, weights=left_out * own) / total if len(persons) else total,
         seed=seed,
         assumptions=("the attacker knows origin and time of a trip and takes the most frequent destination",),
         details={
             "smallest_l": int(spread.min()) if len(spread) else 0,
-            "rows_with_one_destination": float((spread[cls] == 1).mean()) if len(cls) else 0.0,
+            "rows_with_one_destination": float(single / max(1, int(rows.sum()))),
         },
     )
 
 
-def _two_largest(cls: Ints, cell: Ints, counts: Ints) -> tuple[Ints, Ints, Ints]:
-    classes = int(cls.max(initial=-1)) + 1
-    cells, first = np.unique(cell, return_index=True)
-    order = np.lexsort((cells, -counts[cells], cls[first]))
-    ordered_class = cls[first][order]
-    begin = np.flatnonzero(np.concatenate([[True], ordered_class[1:] != ordered_class[:-1]])) if len(order) else order
-    top, second, name = (np.zeros(classes, np.int64) for _ in range(3))
-    top[ordered_class[begin]] = counts[cells[order[begin]]]
-    name[ordered_class[begin]] = cells[order[begin]]
-    more = begin[
-        (begin + 1 < len(order)) & (ordered_class[np.minimum(begin + 1, len(order) - 1)] == ordered_class[begin])
-    ]
-    second[ordered_class[more]] = counts[cells[order[more + 1]]]
-    return top, second, name
+def _two_largest(cls: Ints, counts: Ints, classes: int) -> tuple[Ints, Ints, Ints]:
+    """Of each class the largest count, the next one (0 where there is none), and the cell that has the largest."""
+    order = np.lexsort((-counts, cls))
+    begin = np.searchsorted(cls[order], np.arange(classes))
+    top, name = counts[order[begin]], order[begin]
+    after = np.minimum(begin + 1, max(0, len(order) - 1))
+    more = (begin + 1 < len(order)) & (cls[order[after]] == np.arange(classes)) if len(order) else begin > 0
+    return top, np.where(more, counts[order[after]], 0) if len(order) else top, name
 
 
-def _own(who: NDArray[np.integer], cell: Ints) -> Ints:
-    pair = combine(np.where(who >= 0, who, -1), cell)
-    counts = np.bincount(pair[pair >= 0]) if (pair >= 0).any() else np.zeros(1, np.int64)
-    return np.where(pair >= 0, counts[np.maximum(pair, 0)], 0)
+def _counted_pairs(who: NDArray[np.integer], cell: Ints) -> tuple[tuple[Ints, Ints], Ints]:
+    """Distinct (person, cell) with their rows; rows of nobody are left out."""
+    width = int(cell.max(initial=0)) + 1
+    key, count = np.unique(who[who >= 0].astype(np.int64) * width + cell[who >= 0], return_counts=True)
+    return (key // width, key % width), count.astype(np.int64)
+
+
+def _looked_up(known: tuple[Ints, Ints], count: Ints, asked: tuple[Ints, Ints]) -> Ints:
+    """The counts of these pairs; 0 for a pair that is not there."""
+    width = int(max(known[1].max(initial=0), asked[1].max(initial=0))) + 1
+    have, want = known[0] * width + known[1], asked[0] * width + asked[1]
+    if not len(have):
+        return np.zeros(len(want), np.int64)
+    place = np.minimum(np.searchsorted(have, want), len(have) - 1)
+    return np.where(have[place] == want, count[place], 0)
 
 
 def class_table(person: NDArray[np.integer], *columns: NDArray[np.integer]) -> tuple[Ints, Ints, Ints]:

@@ -9,11 +9,10 @@ Does not cover wrong or fuzzy knowledge, nor what else the singled-out row tells
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from anonkit.base.entropy import seeded
@@ -23,6 +22,8 @@ from anonkit.risk.result import RiskFigure, value_figure
 
 Ints = NDArray[np.int64]
 METRES_A_DEGREE = 111_320.0
+MOST_PAIRS = 8_000_000
+"""Pairs of target and holder that are held in plain arrays; above it the compiled walk is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,41 @@ def square_cells(
 
 def persons_who_fit(table: Incidence, targets: Ints, points: Ints) -> Ints:
     """Number of persons who have the first 1, 2, … of each target's points; ``points`` is targets × depth, −1 ends."""
-    return _fits(targets, points, table.item_start, table.holder)
+    sizes = np.diff(table.item_start)[points[:, 0]]
+    if int(sizes.sum()) > MOST_PAIRS:
+        from anonkit.risk._unicity_kernel import walk_holders  # brings in Numba, which takes a second to load
+
+        return np.asarray(walk_holders(targets, points, table.item_start, table.holder))
+    return _fits(table, points, sizes)
+
+
+def _fits(table: Incidence, points: Ints, sizes: Ints) -> Ints:
+    """All holders of the first points side by side, less those who lack the second, the third, …"""
+    rows, depth = points.shape
+    result = np.zeros((rows, depth), np.int64)
+    pairs = np.repeat(np.arange(table.items), np.diff(table.item_start)) * table.persons + table.holder
+    row = np.repeat(np.arange(rows), sizes)
+    left = table.holder[ranges(table.item_start[points[:, 0]], sizes)]
+    result[:, 0] = sizes
+    for k in range(1, depth):
+        item = points[row, k]
+        asked = item * table.persons + left
+        place = np.minimum(np.searchsorted(pairs, asked), len(pairs) - 1)
+        kept = (item < 0) | (pairs[place] == asked)
+        row, left = row[kept], left[kept]
+        result[:, k] = np.bincount(row, minlength=rows)
+    return result
+
+
+def ranges(begin: Ints, sizes: Ints) -> Ints:
+    """The numbers begin, begin + 1, … of each range, one range after the other.
+
+    >>> ranges(np.array([5, 9]), np.array([2, 1])).tolist()
+    [5, 6, 9]
+    """
+    ends = np.cumsum(sizes)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(begin - (ends - sizes), sizes)
 
 
 def _figures(table: Incidence, known: tuple[int, ...], persons: int, seed: int, draws: int) -> tuple[RiskFigure, ...]:
@@ -148,17 +183,21 @@ def _figures(table: Incidence, known: tuple[int, ...], persons: int, seed: int, 
     targets = np.arange(table.persons)
     if table.persons > persons:
         targets = np.sort(rng.choice(table.persons, persons, replace=False))
-    depth = max(known)
-    alone, other = np.zeros((len(targets), depth)), np.zeros((len(targets), depth))
-    for _ in range(draws):
-        fit = persons_who_fit(table, targets, _draw(table, targets, depth, rng))
-        alone += (fit == 1) / draws
-        other += (fit == 2) / draws
+    fits = [persons_who_fit(table, targets, drawn_points(table, targets, max(known), rng)) for _ in range(draws)]
+    return unicity_figures(fits, known, persons_in_data=table.persons, seed=seed)
+
+
+def unicity_figures(
+    fits: Sequence[Ints], known: tuple[int, ...], *, persons_in_data: int, seed: int
+) -> tuple[RiskFigure, ...]:
+    """Figures from how many persons fit each target's first 1, 2, … points; one array (targets × depth) a draw."""
+    alone = np.mean([fit == 1 for fit in fits], axis=0)
+    other = np.mean([fit == 2 for fit in fits], axis=0)
     return tuple(
         value_figure(
             f"unicity, {p} known",
             alone[:, p - 1],
-            baseline=1 / max(1, table.persons),
+            baseline=1 / max(1, persons_in_data),
             control=other[:, p - 1],
             control_excuses=False,
             seed=seed,
@@ -166,56 +205,19 @@ def _figures(table: Incidence, known: tuple[int, ...], persons: int, seed: int, 
                 f"the attacker knows {p} true place-times of his target, drawn at random",
                 "control: the target left out of the data, and exactly one other person fits",
             ),
-            details={"persons_in_data": table.persons, "known": p, "draws": draws},
+            details={"persons_in_data": persons_in_data, "known": p, "draws": len(fits)},
         )
         for p in known
     )
 
 
-def _draw(table: Incidence, targets: Ints, depth: int, rng: np.random.Generator) -> Ints:
+def drawn_points(table: Incidence, targets: Ints, depth: int, rng: np.random.Generator) -> Ints:
+    """Up to ``depth`` distinct items of each target in random order, targets × depth; −1 where he has no more."""
+    sizes = np.diff(table.person_start)[targets]
+    place = ranges(table.person_start[targets], sizes)
+    row = np.repeat(np.arange(len(targets)), sizes)
+    order = np.lexsort((rng.random(len(place)), row))
+    rank = np.arange(len(place)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     points = np.full((len(targets), depth), -1, np.int64)
-    for row, person in enumerate(targets):
-        begin, end = table.person_start[person], table.person_start[person + 1]
-        size = min(depth, end - begin)
-        points[row, :size] = table.item[begin + rng.permutation(end - begin)[:size]]
+    points[row[rank < depth], rank[rank < depth]] = table.item[place[order]][rank < depth]
     return points
-
-
-@njit(cache=True)
-def _fits(targets: Ints, points: Ints, item_start: Ints, holder: Ints) -> Ints:
-    rows, depth = points.shape
-    result = np.zeros((rows, depth), np.int64)
-    for row in range(rows):
-        first = points[row, 0]
-        left = holder[item_start[first] : item_start[first + 1]].copy()
-        size = len(left)
-        result[row, 0] = size
-        for k in range(1, depth):
-            item = points[row, k]
-            if item >= 0 and size > 1:
-                begin, end = item_start[item], item_start[item + 1]
-                kept = 0
-                if (end - begin) > 16 * size:
-                    for i in range(size):
-                        low, high = begin, end
-                        while low < high:
-                            middle = (low + high) // 2
-                            if holder[middle] < left[i]:
-                                low = middle + 1
-                            else:
-                                high = middle
-                        begin = low
-                        if low < end and holder[low] == left[i]:
-                            left[kept] = left[i]
-                            kept += 1
-                else:
-                    j = begin
-                    for i in range(size):
-                        while j < end and holder[j] < left[i]:
-                            j += 1
-                        if j < end and holder[j] == left[i]:
-                            left[kept] = left[i]
-                            kept += 1
-                size = kept
-            result[row, k] = size
-    return result

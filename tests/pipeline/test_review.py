@@ -207,3 +207,58 @@ def test_the_page_shows_answers_and_attacks_with_intervals(town: Any) -> None:
     ):
         assert text in page
     assert result.report.stat().st_size < 6_000_000
+
+
+def test_many_raw_rows_are_attacked_by_a_sample_with_the_same_figures(
+    town: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of everybody only those rows are fetched that could be mistaken for a sampled person's: nothing is missed."""
+    town.busy().release(out="whole")
+    whole = {figure["name"]: figure for figure in document(town, "whole")["figures"]}
+    monkeypatch.setattr("anonkit.pipeline.attacks.SMALL", 0)
+    town.release(out="sampled")
+    sampled = {figure["name"]: figure for figure in document(town, "sampled")["figures"]}
+    names = [name for name in sampled if name.endswith("(before)")]
+    assert [name for name in names if name.startswith("unicity")]
+    assert "trip uniqueness (before)" in names
+    for name in names:
+        for key in ("baseline", "persons"):
+            assert sampled[name][key] == whole[name][key], name
+    told = ("value", "control", "details")
+    assert [sampled["trip uniqueness (before)"][key] for key in told[:2]] == [
+        whole["trip uniqueness (before)"][key] for key in told[:2]
+    ]
+    for key in ("unique_rows", "rows_under_5", "mean_risk"):
+        found = (side["trip uniqueness (before)"]["details"][key] for side in (sampled, whole))
+        assert next(found) == pytest.approx(next(found))
+
+
+def test_class_risk_of_the_counted_classes_is_that_of_the_rows(town: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures from the decision's own counts against `class_risk` on every (class, person) pair."""
+    import numpy as np
+    from anonkit.pipeline import run
+    from anonkit.risk.classes import class_risk
+
+    pairs: list[Any] = []
+    measure = run.measure_risk
+
+    def spied(decisions: Any, recipe: Any, *, session: Any) -> Any:
+        step = decisions.steps[0].step
+        keyed = step.keyed(decisions.rows, recipe.geo.grid, recipe.time.time_bins)
+        keys = ", ".join(step.keys)
+        query = f"SELECT dense_rank() OVER (ORDER BY {keys}) AS c, person AS u, count(*) AS n FROM {{rows}} GROUP BY {keys}, person"
+        pairs.append(session.sql(query, rows=keyed))
+        return measure(decisions, recipe, session=session)
+
+    monkeypatch.setattr(run, "measure_risk", spied)
+    town.busy().release()
+    found = class_risk(*(pairs[0].column(name).to_numpy().astype(np.int64) for name in ("c", "u", "n")))
+    told = town.run()["risk"]["before"]
+    assert (told["classes"], told["persons"], told["rows"]) == (found.classes, found.persons, found.rows)
+    assert (told["unique_classes"], told["unique_persons"]) == (found.unique_classes, found.unique_persons)
+    assert told["class_size_quartiles"] == list(found.quartiles)
+    assert told["class_size_histogram"] == dict(found.histogram)
+    assert Fraction(told["row_risk_max"]) == found.prosecutor_max
+    assert told["row_risk_mean"] == pytest.approx(float(found.prosecutor_mean))
+    assert told["marketer"] == pytest.approx(float(found.marketer))
+    assert told["dominated_classes"] == found.dominated_classes

@@ -85,3 +85,24 @@ def test_a_person_alone_in_the_data_is_not_excused_by_false_alarms() -> None:
     alone = share_figure("x", quarter, baseline=0.001, control_hits=quarter, control_excuses=False)
     assert guess.is_at_baseline(margin=0.02)
     assert not alone.is_at_baseline(margin=0.02)
+
+
+def test_exact_binomial_intervals_are_those_of_scipy() -> None:
+    from anonkit.risk.binomial import clopper_pearson, normal_quantile
+    from scipy import special, stats
+
+    cases = [(0, 1), (1, 1), (0, 20), (7, 20), (1, 40_000), (20_000, 40_000), (39_999, 40_000), (17, 1_000_000)]
+    for successes, trials in cases:
+        low, high = clopper_pearson(successes, trials, confidence=0.95)
+        below = special.betaincinv(successes, trials - successes + 1, 0.025) if successes else 0
+        above = special.betaincinv(successes + 1, trials - successes, 0.975) if successes < trials else 1
+        assert (low, high) == pytest.approx((below, above), abs=1e-10)
+    assert normal_quantile(0.975) == pytest.approx(stats.norm.ppf(0.975), abs=1e-12)
+
+
+def test_ranks_with_ties_are_those_of_scipy() -> None:
+    from anonkit.risk.result import mean_ranks
+    from scipy.stats import rankdata
+
+    values = np.random.default_rng(1).integers(0, 9, 300).astype(float)
+    assert np.array_equal(mean_ranks(values), rankdata(values))

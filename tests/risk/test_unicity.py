@@ -102,3 +102,17 @@ def test_porto_callers_are_singled_out_by_one_trip_start(real_data: Path) -> Non
     )
     assert found[0].persons > 190
     assert found[0].succeeds
+
+
+def test_the_compiled_walk_and_the_plain_arrays_count_the_same_people() -> None:
+    from anonkit.risk._unicity_kernel import walk_holders
+    from anonkit.risk.incidence import incidence
+    from anonkit.risk.unicity import drawn_points, persons_who_fit
+
+    rng = np.random.default_rng(7)
+    for rows in (1, 9, 60, 400):
+        table = incidence(rng.integers(0, 9, rows), rng.integers(0, 15, rows))
+        targets = np.arange(table.persons)
+        points = drawn_points(table, targets, 4, rng)
+        walked = walk_holders(targets, points, table.item_start, table.holder)
+        assert np.array_equal(persons_who_fit(table, targets, points), walked)
