@@ -2,7 +2,8 @@
 
 Evidence is gathered after the gate's recount from what was decided and written; what the gate checked is answered by the
 gate's own findings. An answer beyond its threshold refuses the release where the gate owns the question or the recipe
-sets the threshold (``thresholds:``); else it is a WARN that says so, and the reviewer decides. Of a noisy release only
+sets the threshold (``thresholds:``), and for public recipients where membership can be inferred (ruling 35); else it is a
+WARN that says so, and the reviewer decides. Of a noisy release only
 structure, ledger and public parameters answer (ruling 19). Source: issue 7, parts 7 and 8; rulings 6, 19, 34, 35, 37.
 Does not prove anonymity: it says what was tried on these files, and what came out.
 """
@@ -32,8 +33,14 @@ from anonkit.risk.scorecard import Evidence, Question, answer_questions, questio
 RISK = "risk.json"
 OWNED = frozenset({"identifiers", "pseudonyms", "class_size", "dominance", "differencing", "retention"})
 """Questions that the gate or the promises decide: evidence beyond their threshold refuses, as their checks do."""
+PUBLIC_OWNED = frozenset({"membership"})
+"""Further questions that decide for public recipients: a small advantage, or a noisy product (ruling 35)."""
 BOUNDED = ("class_size", "risk", "dominance", "unicity", "home_work", "differencing")
 """Questions about classes of people; a noisy table has none, its guarantee bounds what they ask."""
+PUBLIC_WAY_OUT = (
+    "For public recipients this refuses the release: give it to a recipient who is bound by contract, or make a noisy one "
+    "(privacy.guarantee: differential_privacy)."
+)
 MODERATE = 1.0
 """Epsilon up to which NIST SP 800-226 and practice call a guarantee strong."""
 
@@ -173,6 +180,9 @@ def _reviewed(
 def _judged(one: Question, recipe: AnyRecipe, found: Finding, findings: Sequence[Finding]) -> Finding:
     """A FAIL that neither the gate nor the recipe decides is for the reviewer: WARN, and said so."""
     gate = any(f.failed and f.check in one.checks for f in findings)
+    public = recipe.recipient.kind == "public" and one.key in PUBLIC_OWNED
+    if found.failed and public and not gate:
+        return replace(found, message=f"{found.message} {PUBLIC_WAY_OUT}")
     if not found.failed or gate or one.key in OWNED or one.key in recipe.thresholds:
         return found
     said = "The recipe sets no threshold of its own, so this does not refuse the release: the reviewer decides."
@@ -282,8 +292,8 @@ def _attacked(attacks: Attacks) -> dict[str, Evidence]:
         ),
         "membership": Evidence(
             value=None if attacks.advantage is None else round(max(0.0, attacks.advantage), 4),
-            note="k-anonymity bounds no membership; the number is the advantage against the heaviest and the most outlying person "
-            "of somebody who knows everybody else's trips.",
+            note="k-anonymity bounds no membership; the number is the upper end of the 95 % interval of the advantage, against the "
+            "heaviest and the most outlying person, of somebody who knows everybody else's trips.",
         ),
     }
 

@@ -23,7 +23,7 @@ from anonkit.recipe.guarantee import Privacy
 from anonkit.recipe.parts import EngineLimits, Inside, Part, Period, Recipient, Share
 from anonkit.recipe.places import Clock, Place
 from anonkit.recipe.products import Counts, Products, Suppression, products_of
-from anonkit.risk.scorecard import questions
+from anonkit.risk.scorecard import PUBLIC_ADVANTAGE, questions
 from anonkit.schema import PrivacyUnit
 from anonkit.sources import InputSpec
 
@@ -221,6 +221,11 @@ class Recipe(AnyRecipe):
             raise ValueError(
                 "statistics take one value a person, but somebody of these operators may be there twice (ruling 2); leave "
                 "statistics out, or make one release for each operator"
+            )
+        if self.recipient.kind == "public" and self.thresholds.get("membership", PUBLIC_ADVANTAGE) > PUBLIC_ADVANTAGE:
+            raise ValueError(
+                f"thresholds.membership is above {PUBLIC_ADVANTAGE}, but anybody may get this release (recipient.kind: public); "
+                "name a recipient under contract, or make a noisy release (privacy.guarantee: differential_privacy)"
             )
         if self.counts.noise is not None and self.counts.largest >= self.privacy.protection.k:
             raise ValueError("counts.largest must be below k, else a published class could show no trips")

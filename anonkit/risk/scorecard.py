@@ -20,6 +20,8 @@ from anonkit.base.findings import Finding, Status
 
 Value = Fraction | int | float
 PUBLIC, CONTRACT, SENSITIVE = Fraction(1, 11), Fraction(1, 5), Fraction(1, 20)
+PUBLIC_ADVANTAGE = Fraction(1, 10)
+"""Largest advantage of a membership attacker against a release that anybody may get (ruling 35)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +105,7 @@ def questions(
     (15, '1/11')
     """
     risk = risk_threshold(recipient, sensitive=sensitive)
-    advantage = Fraction(1, 10) if recipient == "public" else Fraction(1)
+    advantage = PUBLIC_ADVANTAGE if recipient == "public" else Fraction(1)
     q = Question
     asked = (
         q(number=1, key="identifiers", text="Are direct identifiers left?", rule="at most", threshold=0,

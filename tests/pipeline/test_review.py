@@ -76,16 +76,60 @@ def test_raw_trips_are_unique_and_those_that_leave_are_not(town: Any) -> None:
         assert found[name]["assumptions"]
 
 
-def test_r35_membership_is_told_for_k_anonymous_counts_and_asks_the_reviewer_for_public_recipients(town: Any) -> None:
-    def public(recipe: dict[str, Any]) -> None:
-        recipe["recipient"] = {"name": "anybody", "kind": "public"}
+def public(recipe: dict[str, Any]) -> None:
+    recipe["recipient"] = {"name": "anybody", "kind": "public"}
 
+
+def test_r35_a_public_release_that_tells_who_is_in_is_refused(town: Any) -> None:
+    with pytest.raises(ReleaseRefusedError, match="q08_membership"):
+        town.busy().release(public)
+    assert not (town.folder / "out").exists()
+    told = answers(town)["membership"]
+    assert (told["status"], told["threshold"]) == ("FAIL", "at most 1/10")
+    assert "differential_privacy" in told["message"]
+    # one ride each in a class of 7 or 8, cell-key noise of at most 2: who knows the others is right more often than not
+    assert float(told["value"]) > 0.1
+    figures = [one for one in document(town)["figures"] if one["name"].startswith("membership")]
+    assert len(figures) == 2
+    assert all((one["high"] - one["low"]) / 2 <= 0.02 for one in figures)  # narrow enough to mean it
+
+
+def test_r35_the_same_release_under_contract_is_told_and_decided_by_the_reviewer(town: Any) -> None:
+    town.busy().release()
+    told = answers(town)["membership"]
+    assert (told["status"], told["threshold"]) == ("WARN", "at most 1")
+
+
+def test_r35_a_public_recipe_cannot_loosen_the_limit(town: Any) -> None:
+    def loose(recipe: dict[str, Any]) -> None:
+        public(recipe)
+        recipe["thresholds"] = {"membership": "1/2"}
+
+    with pytest.raises(RecipeError, match="anybody may get"):
+        town.busy().release(loose)
+
+
+def test_r35_a_public_release_that_hides_membership_passes(town: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal is by the number, not by the recipient: an attacker who learns nothing lets it pass."""
+    from anonkit.pipeline import attacks
+    from anonkit.risk.membership import membership_among
+
+    def hidden(own: Any, trips: Any, persons: Any, release: Any, **asked: Any) -> Any:
+        return membership_among(own, trips, persons, lambda t, p, rng: rng.normal(size=t.shape), **asked)
+
+    monkeypatch.setattr(attacks, "membership_among", hidden)
     town.busy().release(public)
     told = answers(town)["membership"]
-    assert told["status"] == "WARN"
-    assert told["threshold"] == "at most 1/10"
-    assert "the reviewer decides" in told["message"]
-    assert float(told["value"]) > 0.1  # exact counts: who knows the others sees whether one is in
+    assert told["status"] == "PASS"
+    assert float(told["value"]) <= 0.1
+
+
+def test_r35_twin_without_the_rule_for_public_recipients_it_would_leave(
+    town: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anonkit.pipeline.review.PUBLIC_OWNED", frozenset())
+    town.busy().release(public)
+    assert answers(town)["membership"]["status"] == "WARN"
 
 
 def test_r34_a_threshold_of_the_recipe_refuses_and_one_that_holds_does_not(town: Any) -> None:
