@@ -28,6 +28,7 @@ from anonkit.base.errors import PrivacyLeakError, SchemaError
 from anonkit.engine import Session, identifier, sha256_of
 from anonkit.geo.grid import LEVEL, Grid
 from anonkit.geo.zones_check import ZoneCheck, check_partition
+from anonkit.geo.zones_raster import ZoneRaster
 from anonkit.geo.zones_read import read_zones
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 MAX_ZONES = 1_000_000
 DIGITS = 14
+MANY = 20_000
+"""From so many points on, a raster pays for itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,8 +195,12 @@ class Zones:
 
     def cells(self, level: int = 0) -> np.ndarray:
         """Codes (int64, ascending) of all zones of a level. Public: made from the file alone."""
-        base = self._coded["cell"].to_numpy().astype(np.int64)
-        return base if level == 0 else np.unique(base // 10 ** self.digits_below(level) + level * LEVEL)
+        base = self._base
+        return base.copy() if level == 0 else np.unique(base // 10 ** self.digits_below(level) + level * LEVEL)
+
+    @cached_property
+    def _base(self) -> np.ndarray:
+        return self._coded["cell"].to_numpy().astype(np.int64)
 
     def pairs(self, level: int = 0) -> np.ndarray:
         """All ordered pairs (origin, destination) of zones, shape (n², 2)."""
@@ -248,14 +255,42 @@ class Zones:
 
     def find(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         """Base cells (int64) of points; −1 outside all zones or where a coordinate is no number."""
+        lon, lat = np.asarray(lon, dtype=float), np.asarray(lat, dtype=float)
+        self._asked[0] += len(lon)
+        if self._asked[0] >= MANY and self._raster is not None:
+            at = self._raster.find(lon, lat)
+        else:
+            at = np.full(len(lon), -1, dtype=np.int64)
+            whole = np.flatnonzero(np.isfinite(lon) & np.isfinite(lat))
+            at[whole] = self._exact(lon[whole], lat[whole])
+        return np.where(at < 0, -1, self._base[at])
+
+    def _exact(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        """Position in `cells` of the first zone that a point lies in or on, by geometry; −1 outside all."""
         import shapely
 
-        lon, lat = np.asarray(lon, dtype=float), np.asarray(lat, dtype=float)
-        found = np.full(len(lon), np.iinfo(np.int64).max, dtype=np.int64)
-        whole = np.flatnonzero(np.isfinite(lon) & np.isfinite(lat))
-        point, zone = self._tree.query(shapely.points(lon[whole], lat[whole]), predicate="intersects")
-        np.minimum.at(found, whole[point], self._coded["cell"].to_numpy().astype(np.int64)[zone])
-        return np.where(found == np.iinfo(np.int64).max, -1, found)
+        found = np.full(len(lon), MAX_ZONES, dtype=np.int64)
+        point, zone = self._tree.query(
+            shapely.points(lon, lat)
+        )  # by box; a predicate here would not use prepared polygons
+        held = shapely.intersects_xy(self._tree.geometries[zone], lon[point], lat[point])
+        np.minimum.at(found, point[held], zone[held])
+        return np.where(found == MAX_ZONES, -1, found)
+
+    @cached_property
+    def _asked(self) -> list[int]:
+        """How many points were looked for so far; a raster is laid when they are many."""
+        return [0]
+
+    @cached_property
+    def _raster(self) -> ZoneRaster | None:
+        """Lookup for many points; None for shapes that are no plain polygons."""
+        import shapely
+
+        _ = self._tree
+        shapes = self._coded.geometry.to_numpy()
+        plain = bool(np.isin(shapely.get_type_id(shapes), (3, 6)).all())  # Polygon, MultiPolygon
+        return ZoneRaster.build(shapes, self._exact) if plain else None
 
     def locate(
         self, frame: nw.LazyFrame[Any], session: Session, points: Mapping[str, tuple[str, str]]

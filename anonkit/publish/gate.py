@@ -29,6 +29,7 @@ from anonkit.kanon import Step
 from anonkit.publish.gate_companions import companions
 from anonkit.publish.gate_sql import ROW_RISK, GateSql
 from anonkit.publish.spec import ReleaseSpec
+from anonkit.publish.told import word_findings
 from anonkit.publish.write import product_resource
 from anonkit.schema.patterns import scan_column, scan_values
 
@@ -81,6 +82,7 @@ def _findings(
 def file_findings(folder: Path, resources: tuple[Resource, ...], session: Session) -> Iterator[Finding]:
     """What holds for the files of any release: none beside the declared, their columns, their order, no identifiers."""
     yield from _files(folder, resources)
+    yield from word_findings(folder)
     for resource in resources:
         yield from _columns(folder, resource)
         yield from _identifiers(folder, resource, session)
