@@ -158,7 +158,7 @@ def decide_products(
             decided.append(decision)
         if counted is not None:
             _drop(counted, session)
-    told = session.checkpoint(_with_told(rows, decided, setting), "told")
+    told = session.table("SELECT * FROM {told}", told=_with_told(rows, decided, setting))
     return Decisions(steps=tuple(decided), rows=told, thinned=thinned)
 
 

@@ -36,39 +36,50 @@ def suppression_bands(
     hour = TimeBins("1h of day", zone=base.zone)
     pooled = hour if hour.contains(base) else TimeBins("1d of day", zone=base.zone)
     frames = []
-    for part in decisions.parts:
-        end = part.end or "start"
+    for end in ("start", "end"):  # trips and flows are told by their start; one pass over the rows for all of an end
+        parts = [part for part in decisions.parts if (part.end or "start") == end]
+        if not parts:
+            continue
         rows = decisions.rows.select(
             grid.coarsen(nw.col(f"{end}_cell"), level).alias("area"),
             pooled.coarsen(nw.col("start_bin"), base).alias("hour"),
             nw.col(protection.unit).alias("unit"),
             *([nw.col("driver").alias("helper")] if protection.k_driver is not None else []),
             *([nw.col(protection.among).alias("among")] if protection.among is not None else []),
-            (nw.col(part.told) != NOTHING).alias("hit"),
+            *((nw.col(part.told) == NOTHING).alias(f"hidden{number}") for number, part in enumerate(parts)),
         )
-        frames.append(session.frame(_query(part.name, protection), rows=rows))
+        counted = [
+            session.table(_by_unit(column, len(parts), protection), rows=rows)
+            for column, threshold in (("unit", protection.k), ("helper", protection.k_driver))
+            if threshold is not None
+        ]
+        tables = {f"by{number}": table for number, table in enumerate(counted)}
+        frames += [session.frame(_bands(part.name, number, protection), **tables) for number, part in enumerate(parts)]
     return nw.concat(frames) if len(frames) > 1 else frames[0]
 
 
-def _query(name: str, protection: Protection) -> str:
-    drivers = protection.k_driver is not None
+def _by_unit(column: str, parts: int, protection: Protection) -> str:
+    """SQL of one line a zone-hour and unit: its rows, and how many of them each part hides."""
+    among = ", among" if protection.among is not None else ""
+    hidden = ", ".join(f"count(*) FILTER (hidden{number}) AS h{number}" for number in range(parts))
+    return f"SELECT area, hour{among}, {column} AS unit, count(*) AS n, {hidden} FROM {{rows}} GROUP BY ALL"
 
+
+def _bands(name: str, number: int, protection: Protection) -> str:
+    """SQL of the zone-hours that may be told of one part; with drivers, both must hold their threshold."""
     among = ", among" if protection.among is not None else ""
 
-    def count(column: str, threshold: int | None) -> str:
+    def passing(table: str, threshold: int | None) -> str:
         return (
-            f"SELECT area, hour, max(u) AS all_{column}, max(h) AS hidden_{column}, sum(n)::BIGINT AS rows, "
-            f"sum(hidden)::BIGINT AS hidden FROM (SELECT area, hour{among}, count({column}) AS u, "
-            f"count({column}) FILTER (hidden > 0) AS h, sum(n) AS n, sum(hidden) AS hidden FROM (SELECT area, hour{among}, {column}, "
-            f"count(*) AS n, count(*) FILTER (NOT hit) AS hidden FROM {{rows}} GROUP BY ALL) GROUP BY ALL) GROUP BY ALL "
-            f"HAVING max(u) >= {threshold} AND (sum(hidden) = 0 OR max(h) >= {threshold})"
+            f"(SELECT area, hour, sum(n)::BIGINT AS n, sum(h)::BIGINT AS h FROM (SELECT area, hour{among}, count(unit) AS u, "
+            f"count(unit) FILTER (h{number} > 0) AS hu, sum(n) AS n, sum(h{number}) AS h FROM {{{table}}} GROUP BY area, hour{among}) "
+            f"GROUP BY area, hour HAVING max(u) >= {threshold} AND (sum(h) = 0 OR max(hu) >= {threshold}))"
         )
 
-    passing = f"({count('unit', protection.k)}) a"
-    if drivers:
-        passing += f" SEMI JOIN ({count('helper', protection.k_driver)}) b USING (area, hour)"
+    found = f"{passing('by0', protection.k)} a"
+    if protection.k_driver is not None:
+        found += f" SEMI JOIN {passing('by1', protection.k_driver)} b USING (area, hour)"
     return (
-        f"SELECT '{name}' AS part, area, hour::BIGINT AS hour, CASE WHEN hidden = 0 THEN '0' WHEN hidden * 20 < rows THEN '<5' "
-        "WHEN hidden * 5 < rows THEN '5-20' WHEN hidden * 2 < rows THEN '20-50' ELSE '>50' END AS suppressed_pct "
-        f"FROM {passing}"
+        f"SELECT '{name}' AS part, area, hour::BIGINT AS hour, CASE WHEN h = 0 THEN '0' WHEN h * 20 < n THEN '<5' "
+        f"WHEN h * 5 < n THEN '5-20' WHEN h * 2 < n THEN '20-50' ELSE '>50' END AS suppressed_pct FROM {found}"
     )

@@ -112,7 +112,7 @@ def tokenise(
     for name in joined:
         of_id = [expression.replace(f"({texts[name]})", "(id)") for expression in hashes[name].values()]
         made = ", ".join(f"{expression} AS _{alias}" for alias, expression in zip(hashes[name], of_id, strict=True))
-        distinct = f"SELECT DISTINCT {texts[name]} AS id FROM {{frame}} WHERE {texts[name]} IS NOT NULL"
+        distinct = f"SELECT DISTINCT {texts[name]} AS id FROM {{frame}}"  # nobody is one of them, and meets nobody
         query += f" LEFT JOIN (SELECT id, {made} FROM ({distinct})) t_{name} ON f._id_{name} = t_{name}.id"
     frame = session.frame(query, frame=table.frame)
     return table.with_frame(frame, replace(table.schema, columns=tuple(columns)))

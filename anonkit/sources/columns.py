@@ -22,6 +22,8 @@ NUMBERS = ("duration_s", "distance_m", "energy_kwh", "amount")
 PEOPLE = ("person", "driver")
 NOBODY = r"|null|none|nan|na|n/a|<na>|nil|undefined|\n|"
 """What exports write for an empty id, in small letters: nobody, never a person of that name (ruling 1)."""
+LONGEST = max(len(word) for word in NOBODY.split("|"))
+"""Nothing longer is in the list, and need not be looked for."""
 BLANKS = " \t\n\v\f\r\u00a0\u200b\ufeff"
 """What may stand around a text and is none of it."""
 
@@ -38,7 +40,8 @@ def id_sql(column: str, *, somebody: bool) -> str:
     text = _bare(column)
     if somebody:
         # one search in a text, not IN: the engine would make a join of a list
-        text = f"CASE WHEN NOT contains('{NOBODY}', '|' || lower({text}) || '|') THEN {text} END"
+        listed = f"contains('{NOBODY}', '|' || lower({text}) || '|')"
+        text = f"CASE WHEN strlen({text}) > {LONGEST} THEN {text} WHEN NOT {listed} THEN {text} END"
     return f"nullif({text}, '')"
 
 
