@@ -35,11 +35,13 @@ from anonkit.geo.matching import Matcher, MatchSettings, Walks
 from anonkit.geo.matching_trial import places_along, simulate_drives
 from anonkit.geo.networks import Network
 from anonkit.geo.networks_read import read_network
+from anonkit.kanon.perturb import CellKeyNoise
 from anonkit.kanon.routes import RouteRule, passage_bins, speeds, volumes, whole_passages
 from anonkit.kanon.routes_counting import Riders
 from anonkit.kanon.routes_patterns import patterns
 from scipy.sparse.csgraph import dijkstra
 
+NOISE = CellKeyNoise(largest=2, variance=1.0)
 OTHER = """
 import json, sys, time
 from leuvenmapmatching.matcher.distance import DistanceMatcher
@@ -189,7 +191,7 @@ def size(data: Path, *, trips: int, fixes: int, seed: int) -> dict:
     riders = Riders.of(person=person, driver=None, operator=None, key=b"benchmark-key-of-32-bytes-length")
     later = quick_coverage(network, matched.walks, riders)
     start = time.perf_counter()
-    rule = RouteRule(protection=Protection(unit="person", k=11), max_rows=2, round_to=5)
+    rule = RouteRule(protection=Protection(unit="person", k=11), max_rows=2, noise=NOISE)
     found = patterns(
         matched.walks, riders, network, rule=rule, least_m=500, most_links=60, closed=False, beside_volumes=False
     )
@@ -275,7 +277,7 @@ def efficient(
     learn = rng.random(names.max() + 2)[names] < 0.6
     learn_rows = learn[walks.trip]
     riders = Riders.of(person=person, driver=driver, operator=None, key=b"benchmark-key-of-32-bytes-length")
-    rule = RouteRule(protection=Protection(unit="person", k=k, k_driver=min(k, 3)), max_rows=2, round_to=5)
+    rule = RouteRule(protection=Protection(unit="person", k=k, k_driver=min(k, 3)), max_rows=2, noise=NOISE)
     part = passage_bins(walks, TimeBins("3h of day", zone="UTC"))
     known = walks.take(learn_rows)
     told = speeds(known, riders, network, rule=rule, part=part[learn_rows], speed_bounds_kmh=(3, 120), step_kmh=1)
@@ -320,7 +322,7 @@ def efficient(
 
 def quick_coverage(network: Network, walks: Walks, riders: Riders) -> dict:
     """Seconds for all coverage measures of a day, from the published volumes on."""
-    rule = RouteRule(protection=Protection(unit="person", k=5), max_rows=2, round_to=5)
+    rule = RouteRule(protection=Protection(unit="person", k=5), max_rows=2, noise=NOISE)
     start = time.perf_counter()
     product = volumes(walks, riders, network, rule=rule, part=passage_bins(walks, TimeBins("1h of day", zone="UTC")))
     made = time.perf_counter() - start

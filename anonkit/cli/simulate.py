@@ -20,7 +20,7 @@ def simulate(
         str,
         typer.Option(
             help="kontaktplus: rides of any size. city: all modes, Parquet of any size. bakikart, uklon, charge_az, "
-            "pokupi, lists: the project's fixed sample. all: every fixed sample."
+            "pokupi, pokupi_routes, lists: the project's fixed sample. all: every fixed sample."
         ),
     ] = "kontaktplus",
     trips: Annotated[int, typer.Option(min=1, help="How many trips (before those that overlap are left out).")] = 4_800,

@@ -43,13 +43,13 @@ def _sizes(product: RouteProduct, network: Network | None, cells: Any) -> tuple[
 
 
 def noise_sd(product: RouteProduct) -> Floats:
-    """Standard deviation of the counts' noise, row by row: as published, or half the rounding step at worst."""
+    """Standard deviation of the counts' noise, row by row: as published, or that of the cell-key noise."""
     table = product.table
     if "noise_sd" in table:
         return table["noise_sd"].to_numpy(dtype=float)
     if {"trips_low", "trips_high"} <= set(table):
         return (table["trips_high"] - table["trips_low"]).to_numpy(dtype=float) / (2 * WIDE)
-    return np.full(len(table), float(product.parameters.get("round_to", 1)) / 2)
+    return np.full(len(table), float(product.parameters.get("noise_variance", 0.0)) ** 0.5)
 
 
 def coverage(
@@ -75,7 +75,7 @@ def coverage(
     Examples
     --------
     >>> table = pd.DataFrame({"cell": [1, 1, 2], "bin": [8, 9, 8], "trips": [10, 5, 5]})
-    >>> volumes = RouteProduct("cell_volumes", table, "", {"k": 5, "round_to": 5})
+    >>> volumes = RouteProduct("cell_volumes", table, "", {"k": 5, "noise_variance": 1.0})
     >>> coverage(volumes, cells=[1, 2, 3, 4])[["part", "share", "covered"]].values.tolist()
     [['all', 0.5, 2.0], ['8', 0.5, 2.0], ['9', 0.25, 1.0]]
     """

@@ -2,11 +2,11 @@
 
 What goes in are walks whose ends are already cut (``anonkit.geo.trimming``); they are raw. What comes out is a
 ``RouteProduct``: a table in which every row holds at least k persons and k_driver drivers, nobody owns more than the
-dominance limit, every place adds up to its whole or is missing, and counts are rounded by cell key. Products of one
+dominance limit, every place adds up to its whole or is missing, and counts carry cell-key noise. Products of one
 call of ``routes_release.release_routes`` are made together, so that turns cannot be subtracted from volumes (ruling 11).
 
 Does not protect against: somebody who knows all others on a link (take the DP product); combinations of many junctions
-along a flow (rounding blurs them, ``exact`` counts are checked at each junction only); what all persons of a link have
+along a flow (noise blurs them; single junctions are checked); what all persons of a link have
 in common. Routes in full are in ``anonkit.kanon.routes_patterns``.
 
 Sources: rulings 4, 6, 8, 9, 11, 12, 30 of the project; Hundepool et al. 2012, Statistical Disclosure Control, ch. 4–5.
@@ -26,29 +26,32 @@ from anonkit.classes import Protection
 from anonkit.geo.bins import TimeBins
 from anonkit.geo.matching import Walks
 from anonkit.geo.networks import Network
-from anonkit.kanon.routes_counting import REST, Bools, Ints, Riders, Tally, band, partition, rounded, tally
+from anonkit.kanon.perturb import CellKeyNoise
+from anonkit.kanon.routes_counting import REST, Bools, Ints, Riders, Tally, band, partition, perturbed, tally
 from anonkit.kanon.routes_product import RouteProduct
 
 
 @dataclass(frozen=True, kw_only=True)
 class RouteRule:
-    """Thresholds and roundings of route products; nothing has a default."""
+    """Thresholds and noise of route products; nothing has a default but the refusal of exact counts."""
 
     protection: Protection
     max_rows: int
     """Passages of one person that count in one cell (ruling 6)."""
-    round_to: int
-    """Counts are multiples of this; 1 is exact and must be asked for with ``exact=True`` (ruling 12)."""
+    noise: CellKeyNoise | None
+    """The noise of counts, the same as for flows; None is exact and must be asked for with ``exact=True`` (ruling 12)."""
     exact: bool = False
 
     def __post_init__(self) -> None:
-        if self.round_to < 1 or self.max_rows < 1:
-            raise SchemaError("round_to and max_rows are at least 1.", hint="for example round_to=5, max_rows=2.")
-        if self.exact != (self.round_to == 1):
+        if self.max_rows < 1:
+            raise SchemaError("max_rows is at least 1.", hint="for example max_rows=2.")
+        if self.exact != (self.noise is None):
             raise PrivacyLeakError(
                 "Exact route counts are an explicit option (ruling 12).",
-                hint="round_to of 2 or more, or exact=True together with round_to=1.",
+                hint="noise=CellKeyNoise(largest=2, variance=1.0), or exact=True together with noise=None.",
             )
+        if self.noise is not None and self.noise.largest >= self.protection.k:
+            raise SchemaError("The largest noise must be below k, else a row could show no trips.", hint="a smaller one.")
 
 
 def passage_bins(walks: Walks, bins: TimeBins) -> Ints:
@@ -65,8 +68,9 @@ def whole_passages(walks: Walks, network: Network) -> Bools:
 
 
 def volumes(
-    walks: Walks, riders: Riders, network: Network, *, rule: RouteRule, part: Any, cells: Any = None, by: str = "bin"
-) -> RouteProduct:
+    walks: Walks, riders: Riders, network: Network, *, rule: RouteRule, part: Any, cells: Any = None, by: str = "bin",
+    junctions: bool = True,
+) -> RouteProduct:  # fmt: skip
     """Passages of each link (or cell) by hour, mode or another declared part, each row above its thresholds.
 
     Parameters
@@ -75,6 +79,8 @@ def volumes(
     part : code >= 0 of each passage's part (``passage_bins``, or a mode code of its trip); it is a released column.
     cells : public cell of each link, for volumes of cells; a trip counts once in a cell and part.
     by : name of the released column of ``part``.
+    junctions : leave out links until those that are missing at each junction hold nobody or the thresholds, so that what
+        flows in minus what flows out isolates nobody (ruling 11). Without it noise alone blurs the difference.
 
     Returns
     -------
@@ -94,19 +100,24 @@ def volumes(
         trip, place, part = seen.T
     label, kept = partition(place, part, trip, riders, protection=rule.protection, max_rows=rule.max_rows)
     keys, counted = _rows(np.column_stack([place, label])[kept], trip[kept], riders, rule)
-    if rule.exact and name == "link":
+    if name == "link" and (junctions or rule.exact):
         keys, counted = _without_junction_leaks(keys, counted, place, label, kept, trip, riders, network, rule)
     table = pd.DataFrame({name: keys[:, 0], by: keys[:, 1]}).assign(
-        trips=rounded(counted.rows, counted.key, step=rule.round_to)
+        trips=perturbed(counted.rows, counted.key, rule.noise)
     )
     return _product(f"{name}_volumes", table, network, rule, kept, trip, riders)
 
 
-def turns(walks: Walks, riders: Riders, network: Network, *, rule: RouteRule) -> RouteProduct:
+def turns(walks: Walks, riders: Riders, network: Network, *, rule: RouteRule, links: Any = None) -> RouteProduct:
     """How many went from one link straight to another, over the whole period.
 
     Of every link, the passages that did not go on by a published turn (other turns, trip ends) are nobody or k persons,
     on both sides, so that a published volume of the link gives no small turn away (ruling 11).
+
+    Parameters
+    ----------
+    links : numbers of the links that the volumes of the release tell; turns of other links would complete what was left
+        out at a junction and are not told. None: turns alone are released.
 
     Returns
     -------
@@ -123,6 +134,8 @@ def turns(walks: Walks, riders: Riders, network: Network, *, rule: RouteRule) ->
     code = start * network.links + stop
     counted = tally(code, trip[a], riders, max_rows=rule.max_rows)
     good = counted.safe(rule.protection)
+    if links is not None:
+        good &= np.isin(counted.cell // network.links, links) & np.isin(counted.cell % network.links, links)
     while True:
         open_turn = np.isin(code, counted.cell[good])
         worst: list[Ints] = []
@@ -146,7 +159,7 @@ def turns(walks: Walks, riders: Riders, network: Network, *, rule: RouteRule) ->
         {
             "from_link": counted.cell[good] // network.links,
             "to_link": counted.cell[good] % network.links,
-            "trips": rounded(counted.rows[good], counted.key[good], step=rule.round_to),
+            "trips": perturbed(counted.rows[good], counted.key[good], rule.noise),
         }
     )
     return _product("turns", table, network, rule, np.isin(code, counted.cell[good]), trip[a], riders)
@@ -263,7 +276,8 @@ def _product(
         "k_driver": protection.k_driver,
         "dominance": str(protection.dominance),
         "max_rows": rule.max_rows,
-        "round_to": rule.round_to,
+        "largest_noise": rule.noise.largest if rule.noise else 0,
+        "noise_variance": rule.noise.variance if rule.noise else 0.0,
         **extra,
     }
     share = float((~kept).mean()) if len(kept) else 0.0

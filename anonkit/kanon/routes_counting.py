@@ -2,13 +2,13 @@
 
 The arithmetic under every route product, on plain arrays: one row a passage, a code for the released cell (a link, a
 link and hour, a turn, a pattern), and one code a trip for person, driver and operator. A null person (code −1) adds
-nobody (ruling 1). Counts leave only rounded: up or down to a public step by chance, the chance drawn from a key of the
-persons in the cell, so that the same persons give the same rounding in every table and release (ruling 12).
+nobody (ruling 1). Counts leave only perturbed by the cell-key noise that trips, flows and volumes have too
+(``anonkit.kanon.perturb``): the same persons in a cell get the same noise in every table and release (ruling 12).
 
 It does not hide who is in a safe cell from somebody who knows all others in it; that takes differential privacy.
 
 Sources: Australian Bureau of Statistics, cell-key perturbation (Fraser and Wooton 2005); Hundepool et al. 2012,
-Statistical Disclosure Control, sections 5.4 (rounding) and 4.3 (complementary suppression).
+Statistical Disclosure Control, section 4.3 (complementary suppression).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from anonkit.base.errors import SchemaError
 from anonkit.classes import Protection
+from anonkit.kanon.perturb import KEY_BITS, KEY_SPACE, CellKeyNoise
 from anonkit.kanon.suppression import BANDS
 
 Ints = NDArray[np.int64]
@@ -39,8 +40,8 @@ class Riders:
     person: Ints
     driver: Ints
     operator: Ints
-    record_key: NDArray[np.uint64]
-    """Keyed hash of the person's token: what the rounding of a cell is drawn from."""
+    record_key: Ints
+    """Record key of each trip's person, 40 bits under the key that outlives runs: what a cell's noise is drawn from."""
 
     @classmethod
     def of(
@@ -53,25 +54,34 @@ class Riders:
         Codes number the persons of one run and are written nowhere.
         """
         if len(key) < 16:
-            raise SchemaError("The rounding key is shorter than 16 bytes.", hint="use the dataset's 32-byte key.")
+            raise SchemaError("The key of counts is shorter than 16 bytes.", hint="use the dataset's 32-byte key.")
         codes, tokens = pd.factorize(pd.Series(list(person), dtype=object), use_na_sentinel=True)
         hashed = [
-            int.from_bytes(hashlib.blake2b(str(token).encode(), key=key[:64], digest_size=8).digest(), "little")
+            int.from_bytes(hashlib.blake2b(str(token).encode(), key=key[:64], digest_size=KEY_BITS // 8).digest(), "little")
             for token in tokens
         ]
-        record = np.zeros(len(codes), dtype=np.uint64)
-        if hashed:
-            record = np.where(codes >= 0, np.asarray(hashed, dtype=np.uint64)[codes], np.uint64(0))
-        nobody = np.full(len(codes), -1, dtype=np.int64)
+        record = np.where(codes >= 0, np.asarray([*hashed, 0], dtype=np.int64)[codes], 0)
+        return cls(codes.astype(np.int64), _coded(driver, len(codes)), _coded(operator, len(codes)), record)
 
-        def coded(values: Sequence[Any] | None) -> Ints:
-            if values is None:
-                return nobody
-            if len(values) != len(codes):
-                raise SchemaError(f"{len(values)} values for {len(codes)} trips.", hint="one value a trip.")
-            return pd.factorize(pd.Series(list(values), dtype=object), use_na_sentinel=True)[0].astype(np.int64)
+    @classmethod
+    def of_tokens(
+        cls, *, unit: Sequence[Any], driver: Sequence[Any] | None, operator: Sequence[Any] | None, record: Any
+    ) -> Riders:
+        """Codes from the tokens of a run, with the record keys that ``prepare.tokenise`` gave (null: nobody).
 
-        return cls(codes.astype(np.int64), coded(driver), coded(operator), record)
+        ``unit`` is whom k counts: the person's token, or the trip's or driver's where the source knows no persons.
+        """
+        codes = _coded(unit, len(unit))
+        keys = pd.array(list(record), dtype="Int64").to_numpy(dtype=np.int64, na_value=0)
+        return cls(codes, _coded(driver, len(codes)), _coded(operator, len(codes)), np.where(codes >= 0, keys, 0))
+
+
+def _coded(values: Sequence[Any] | None, size: int) -> Ints:
+    if values is None:
+        return np.full(size, -1, dtype=np.int64)
+    if len(values) != size:
+        raise SchemaError(f"{len(values)} values for {size} trips.", hint="one value a trip.")
+    return pd.factorize(pd.Series(list(values), dtype=object), use_na_sentinel=True)[0].astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +99,8 @@ class Tally:
     raw_rows: Ints
     operators: int
     """Operators in the whole pool."""
-    key: NDArray[np.uint64]
+    key: Ints
+    """Cell key: sum of its persons' record keys, each person once."""
 
     def safe(self, protection: Protection) -> Bools:
         """Whether a cell holds the thresholds: persons, drivers, and nobody owns more than the dominance limit."""
@@ -122,7 +133,7 @@ def tally(cell: Any, trip: Any, riders: Riders, *, max_rows: int) -> Tally:
 
     Examples
     --------
-    >>> who = Riders(np.array([0, 0, 1, -1]), np.array([5, 5, 6, 6]), np.full(4, -1), np.zeros(4, np.uint64))
+    >>> who = Riders(np.array([0, 0, 1, -1]), np.array([5, 5, 6, 6]), np.full(4, -1), np.zeros(4, np.int64))
     >>> found = tally([3, 3, 3, 3, 9], [0, 1, 2, 3, 0], who, max_rows=1)
     >>> found.cell.tolist(), found.rows.tolist(), found.persons.tolist(), found.drivers.tolist()
     ([3, 9], [3, 1], [2, 1], [2, 1])
@@ -134,10 +145,11 @@ def tally(cell: Any, trip: Any, riders: Riders, *, max_rows: int) -> Tally:
     by_person = _pairs(place, riders.person[trip])
     counted = np.where(by_person.unit >= 0, np.minimum(by_person.rows, max_rows), by_person.rows)
     somebody = by_person.unit >= 0
-    record = np.zeros(int(riders.person.max(initial=-1)) + 2, dtype=np.uint64)
+    record = np.zeros(int(riders.person.max(initial=-1)) + 2, dtype=np.int64)
     record[riders.person] = riders.record_key
-    key = np.zeros(len(cells), dtype=np.uint64)
+    key = np.zeros(len(cells), dtype=np.int64)
     np.add.at(key, by_person.cell[somebody], record[by_person.unit[somebody]])
+    key %= KEY_SPACE
     by_driver, by_operator = _pairs(place, riders.driver[trip]), _pairs(place, riders.operator[trip])
     return Tally(
         cell=cells,
@@ -172,28 +184,25 @@ def _top(cell: Ints, rows: Ints, cells: int) -> Ints:
     return most
 
 
-def rounded(counts: Any, key: Any, *, step: int) -> Ints:
-    """Counts rounded up or down to a multiple of ``step`` by chance, right on average, drawn from the cell's key.
+def perturbed(counts: Any, key: Any, noise: CellKeyNoise | None) -> Ints:
+    """Counts with the cell-key noise of their persons; as they are where ``noise`` is None (exact, must be asked for).
 
     Privacy
     -------
-    A difference of two published counts no longer tells whether one person was there. The draw depends on the persons
+    A difference of two published counts no longer tells whether one person was there. The noise depends on the persons
     in the cell and the persistent key only, so asking again gives the same answer (ruling 12).
 
     Examples
     --------
-    >>> rounded([10, 12, 12], np.array([1, 1, 1], dtype=np.uint64), step=5).tolist()[0]
-    10
+    >>> perturbed([10, 10, 12], [0, KEY_SPACE // 2, 0], CellKeyNoise(largest=2, variance=1.0)).tolist()
+    [8, 10, 10]
     """
-    if step < 1:
-        raise SchemaError(f"The rounding step is {step}.", hint="1 (exact, gated) or more.")
     counts = np.asarray(counts, dtype=np.int64)
-    mixed = np.asarray(key, dtype=np.uint64).copy()
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):  # splitmix64's finaliser
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    chance = (mixed >> np.uint64(11)).astype(float) / float(1 << 53)
-    over = counts % step
-    return counts - over + np.where(chance * step < over, step, 0)
+    if noise is None:
+        return counts.copy()
+    edges = np.asarray(noise.thresholds, dtype=np.int64)
+    drawn = np.searchsorted(edges, np.asarray(key, dtype=np.int64) % KEY_SPACE, side="right") - noise.largest
+    return np.asarray(counts + drawn, dtype=np.int64)
 
 
 def partition(

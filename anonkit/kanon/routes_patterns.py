@@ -10,7 +10,7 @@ The search grows patterns link by link and drops those below k persons or k_driv
 when a pattern grows, so nothing is missed (ruling 10); dominance does not fall so, and is checked at the end only.
 
 Does not protect against: knowing that somebody is among the k (no difference of two neighbouring tables is promised
-beyond rounding); what all walkers of a pattern have in common.
+beyond the noise); what all walkers of a pattern have in common.
 
 Sources: Pei et al. 2001, PrefixSpan, for contiguous sequences; Abul, Bonchi and Nanni 2008, Never Walk Alone.
 """
@@ -26,7 +26,7 @@ import pandas as pd
 from anonkit.geo.matching import Walks
 from anonkit.geo.networks import Network
 from anonkit.kanon.routes import RouteRule, _product, _raw
-from anonkit.kanon.routes_counting import Bools, Ints, Riders, Tally, rounded, tally
+from anonkit.kanon.routes_counting import Bools, Ints, Riders, Tally, perturbed, tally
 from anonkit.kanon.routes_product import RouteProduct
 
 
@@ -53,6 +53,7 @@ def patterns(
     most_links: int,
     closed: bool,
     beside_volumes: bool,
+    links: Any = None,
 ) -> RouteProduct:
     """Find the routes that k persons and k_driver drivers walked in full.
 
@@ -64,6 +65,7 @@ def patterns(
     closed : also publish shorter patterns that more persons walked, where the difference is nobody or k persons.
     beside_volumes : volumes or turns of the same people and period are published too; then patterns that could be
         subtracted from them are left out. ``False`` is for a release of patterns alone.
+    links : numbers of the links that those volumes tell; patterns go over them only.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def patterns(
 
     Privacy
     -------
-    Threshold on distinct persons and drivers of the whole pattern; counts rounded by cell key. No hours: a pattern
+    Threshold on distinct persons and drivers of the whole pattern; counts perturbed by cell key. No hours: a pattern
     refers to the whole period.
 
     Raises
@@ -79,7 +81,7 @@ def patterns(
     SchemaError : ``walks`` are not matched walks.
     """
     _raw(walks)
-    levels = _grow(walks, riders, rule, most_links=most_links)
+    levels = _grow(walks, riders, rule, most_links=most_links, links=links)
     chosen = _choose(levels, walks, riders, network, rule, least_m=least_m, closed=closed)
     if beside_volumes:
         chosen = _without_subtractable(levels, chosen, walks, riders, rule)
@@ -135,11 +137,12 @@ def _keep(position: Ints, code: Ints, walks: Walks, riders: Riders, rule: RouteR
     return position, np.searchsorted(counted.cell, code), counted
 
 
-def _grow(walks: Walks, riders: Riders, rule: RouteRule, *, most_links: int) -> list[_Level]:
+def _grow(walks: Walks, riders: Riders, rule: RouteRule, *, most_links: int, links: Any = None) -> list[_Level]:
     rows = np.arange(len(walks.link))
+    first = rows if links is None else np.flatnonzero(np.isin(walks.link, links))
     onward = np.zeros(len(rows), dtype=bool)
     onward[:-1] = (np.diff(walks.trip) == 0) & (np.diff(walks.piece) == 0)
-    position, pattern, counted = _keep(rows, walks.link.astype(np.int64), walks, riders, rule)
+    position, pattern, counted = _keep(first, walks.link[first].astype(np.int64), walks, riders, rule)
     nothing = np.full(len(counted.cell), -1)
     levels = [_Level(position, pattern, counted, nothing, nothing)]
     while len(position) and len(levels) < most_links:
@@ -279,7 +282,7 @@ def _table(levels: list[_Level], chosen: list[Bools], walks: Walks, network: Net
     for number in range(len(levels) - 1, 0, -1):
         level, pick = levels[number], np.flatnonzero(chosen[number])
         first, length = _example(level)[pick], _lengths(level, number + 1, walks, network)[pick]
-        trips = rounded(level.counted.rows[pick], level.counted.key[pick], step=rule.round_to)
+        trips = perturbed(level.counted.rows[pick], level.counted.key[pick], rule.noise)
         for place, metres, count in zip(first.tolist(), length.tolist(), trips.tolist(), strict=True):
             rows.append((walks.link[place : place + number + 1].tolist(), round(metres, 1), count))
     rows.sort(key=lambda row: (-len(row[0]), row[0]))  # nothing of the input's order stays

@@ -21,7 +21,7 @@ from anonkit.geo.matching import Matcher, Walks
 from anonkit.geo.networks import Network
 from anonkit.geo.trimming import EndRule, end_cells, first_and_last, trim_walks
 from anonkit.kanon.routes import RouteRule, _product, _rows, passage_bins, speeds, turns, volumes
-from anonkit.kanon.routes_counting import Ints, Riders, partition, rounded
+from anonkit.kanon.routes_counting import Ints, Riders, partition, perturbed
 from anonkit.kanon.routes_patterns import patterns
 from anonkit.kanon.routes_product import RouteProduct
 
@@ -95,22 +95,27 @@ def release_routes(
 
     Privacy
     -------
-    One rule for all; patterns are chosen so that no volume or turn minus a pattern is fewer than k persons.
+    One rule and one system (ruling 11): what is missing at a junction holds nobody or the thresholds; turns, speeds and
+    patterns are of links that the volumes tell, so that none of them completes what was left out; patterns are chosen
+    so that no volume or turn minus a pattern is fewer than k persons.
     """
     part, rule = passage_bins(walks, spec.bins), spec.rule
+    told = volumes(walks, riders, network, rule=rule, part=part, cells=cells)
+    links = None if cells is not None else np.unique(told.table["link"].to_numpy())
+    open_rows = np.isin(walks.link, links) if links is not None else np.ones(len(walks.link), dtype=bool)
     found = {
-        "volumes": volumes(walks, riders, network, rule=rule, part=part, cells=cells),
+        "volumes": told,
         "speeds": speeds(
-            walks, riders, network, rule=rule, part=part,
+            walks.take(open_rows), riders, network, rule=rule, part=part[open_rows],
             speed_bounds_kmh=spec.speed_bounds_kmh, step_kmh=spec.step_kmh,
         ),
         "patterns": patterns(
             walks, riders, network, rule=rule, least_m=spec.least_m, most_links=spec.most_links,
-            closed=spec.closed, beside_volumes=True,
+            closed=spec.closed, beside_volumes=True, links=links,
         ),
     }  # fmt: skip
-    if cells is None:
-        found["turns"] = turns(walks, riders, network, rule=rule)
+    if links is not None:
+        found["turns"] = turns(walks, riders, network, rule=rule, links=links)
     return RouteRelease(found)
 
 
@@ -123,12 +128,12 @@ def departures(cell: Any, bin: Any, riders: Riders, network: Network, *, rule: R
 
     Privacy
     -------
-    Thresholds, partition and rounding as for ``volumes``; the unpublished rest of a cell is nobody or k persons.
+    Thresholds, partition and noise as for ``volumes``; the unpublished rest of a cell is nobody or k persons.
     """
     place, part = np.asarray(cell, dtype=np.int64), np.asarray(bin, dtype=np.int64)
     trip: Ints = np.arange(len(place))
     label, kept = partition(place, part, trip, riders, protection=rule.protection, max_rows=rule.max_rows)
     keys, counted = _rows(np.column_stack([place, label])[kept], trip[kept], riders, rule)
-    trips = rounded(counted.rows, counted.key, step=rule.round_to)
+    trips = perturbed(counted.rows, counted.key, rule.noise)
     table = pd.DataFrame({"cell": keys[:, 0], "bin": keys[:, 1], "trips": trips})
     return _product("cell_volumes", table, network, rule, kept, trip, riders)

@@ -7,7 +7,7 @@ from anonkit.prepare.pooling import GROUP, Member, Pooling, plan_pooling
 from anonkit.prepare.promises import apply_promises, count_promises, kept_out, rules_of
 from anonkit.prepare.retention import Clock, clocks, longest
 from anonkit.prepare.together import INDIVIDUAL, RIDES, SIGNS, Together, count_together
-from anonkit.prepare.tokens import person_message, tokenise
+from anonkit.prepare.tokens import person_message, tokenise, trip_token_sql
 
 __all__ = [
     "GROUP",
@@ -40,4 +40,5 @@ __all__ = [
     "rejected_lines",
     "rules_of",
     "tokenise",
+    "trip_token_sql",
 ]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from anonkit.engine import identifier
+from anonkit.engine import Session, identifier
 from anonkit.prepare.together import RIDES
 from anonkit.schema import Column, Role, Table
 
@@ -31,6 +31,15 @@ def person_message(source: str, *, pooled: bool) -> str:
     """
     own = f"'{source.replace(chr(39), 2 * chr(39))}{SEPARATOR}' || person::VARCHAR"
     return f"CASE WHEN {POOL} IS NOT NULL THEN '{SEPARATOR}pool{SEPARATOR}' || {POOL} ELSE {own} END" if pooled else own
+
+
+def trip_token_sql(session: Session, text: str, *, source: str, counted: bool, key: bytes) -> str:
+    """SQL of the token of a trip's id, the same for trips and for the fixes that name them.
+
+    ``counted`` : trips are what k counts, so a token is made; else an order is enough.
+    """
+    make = session.token_sql if counted else session.order_sql
+    return make(text, key=key, prefix=SEPARATOR.join(("trip", source, "")))
 
 
 def tokenise(
@@ -78,8 +87,9 @@ def tokenise(
         text = f"{identifier(name)}::VARCHAR"
         if name == "trip":
             text = f"coalesce({text}, 'line{SEPARATOR}' || _line)" if "_line" in names else text
-            make = session.token_sql if unit == "trip" else session.order_sql
-            hashes[name] = {name: make(text, key=record_key or key, prefix=f"{name}{SEPARATOR}{prefix}")}
+            source = table.schema.source or ""
+            made = trip_token_sql(session, text, source=source, counted=unit == "trip", key=record_key or key)
+            hashes[name] = {name: made}
         else:
             before = prefix
             if name == "person" and pooled:
@@ -95,9 +105,9 @@ def tokenise(
     for name in names:
         column = by_name.get(name)
         if name in hashes:
-            for made, expression in hashes[name].items():
-                picks.append(f"t_{name}._{made} AS {made}" if name in joined else f"{expression} AS {made}")
-                columns.append(by_name.get(made, Column(name=made, role=Role.PSEUDONYM)))
+            for kept, expression in hashes[name].items():
+                picks.append(f"t_{name}._{kept} AS {kept}" if name in joined else f"{expression} AS {kept}")
+                columns.append(by_name.get(kept, Column(name=kept, role=Role.PSEUDONYM)))
         elif name == POOL or name.startswith(IDENTIFYING):
             continue
         elif column is None:

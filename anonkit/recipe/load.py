@@ -18,13 +18,14 @@ from pydantic import BaseModel, ValidationError
 from anonkit.base.errors import AnonkitError, RecipeError
 from anonkit.recipe.model import Recipe
 from anonkit.recipe.noisy import NoisyRecipe
+from anonkit.recipe.routes import RouteRecipe
 
 MAX_BYTES = 1_000_000
 DECIDE = "DECIDE"
 """Stands in a drafted recipe where a person must write something; no release is made of it."""
 
 
-def load_recipe(path: Path) -> tuple[Recipe | NoisyRecipe, str]:
+def load_recipe(path: Path) -> tuple[Recipe | NoisyRecipe | RouteRecipe, str]:
     """A recipe and the SHA-256 of its file.
 
     Raises
@@ -51,7 +52,7 @@ def load_recipe(path: Path) -> tuple[Recipe | NoisyRecipe, str]:
         raise RecipeError(f"{path.name} holds no keys", hint="begin with release: a-name")
     privacy = data.get("privacy")
     noisy = isinstance(privacy, dict) and privacy.get("guarantee") == "differential_privacy"
-    kind: type[Recipe] | type[NoisyRecipe] = NoisyRecipe if noisy else Recipe
+    kind: type[Recipe | NoisyRecipe | RouteRecipe] = NoisyRecipe if noisy else RouteRecipe if "streets" in data else Recipe
     try:
         recipe = kind.model_validate(_resolved(data, path.parent))
     except ValidationError as error:
@@ -110,7 +111,7 @@ def _resolved(data: dict[str, Any], folder: Path) -> dict[str, Any]:
         policy = entry.get("policy")
         if isinstance(policy, str) and policy.endswith((".yml", ".yaml")):
             entry["policy"] = full(policy)
-        entry = {**entry, **{name: with_path(entry[name]) for name in ("places", "accounts") if name in entry}}
+        entry = {**entry, **{name: with_path(entry[name]) for name in ("places", "accounts", "fixes") if name in entry}}
         lookups = entry.get("lookups")
         if not isinstance(lookups, dict):
             return entry
@@ -124,6 +125,8 @@ def _resolved(data: dict[str, Any], folder: Path) -> dict[str, Any]:
         if isinstance(geo.get("zones"), dict) and "path" in geo["zones"]:
             geo["zones"] = {**geo["zones"], "path": full(geo["zones"]["path"])}
         data["geo"] = geo
+    if "streets" in data:
+        data["streets"] = with_path(data["streets"])
     if isinstance(data.get("lists"), dict):
         data["lists"] = {name: full(path) for name, path in data["lists"].items()}
     if isinstance(data.get("inputs"), list):

@@ -2,7 +2,7 @@
 
 Gives the canonical fixes ``trip, time_s, lon, lat`` of which routes are made. A position outside a trip (a scooter
 waiting, a driver idle or with the app in the background) is dropped by the rule ``off_trip_position`` and never goes on
-(ruling 33); so a recipe cannot name these files as an input, and fixes are no visits.
+(ruling 33); so a recipe names these files beside the trips that they belong to, and fixes are no visits.
 
 Does not protect anybody: fixes are the rawest data there is. Nothing is released of them but patterns of routes that
 enough people and drivers share (``kanon.routes``).
@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
 
 from anonkit.base.errors import SourceError
 from anonkit.engine import Session
@@ -23,10 +25,46 @@ from anonkit.sources.checks import Box
 from anonkit.sources.files import OpenInput
 from anonkit.sources.generic import read_generic
 from anonkit.sources.presets import merged
-from anonkit.sources.spec import InputSpec
+from anonkit.sources.spec import InputSpec, Spec, Times
 
-FORMATS: Mapping[str, Mapping[str, Any]] = {**mds.FIXES, **uklon.FIXES}
+GENERIC: Mapping[str, Any] = {"kind": "visits", "privacy_unit": "trip"}
+FORMATS: Mapping[str, Mapping[str, Any]] = {**mds.FIXES, **uklon.FIXES, "generic": GENERIC}
 COLUMNS = ("trip", "time_s", "lon", "lat")
+
+
+class FixSpec(Spec):
+    """What a recipe says of the file of fixes beside an input of trips."""
+
+    path: Path
+    source: str = "generic"
+    columns: dict[Literal["trip", "time", "lon", "lat"], str] = Field(default_factory=dict)
+    """Canonical name → the operator's name; all four where no ``source`` names them."""
+    time: Times = Times()
+    records: str | tuple[str, ...] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: Literal[".", ","] = "."
+
+    @model_validator(mode="after")
+    def _known(self) -> FixSpec:
+        if self.source not in FORMATS:
+            raise ValueError(f"there are no fixes of {self.source!r}; formats are {sorted(FORMATS)}")
+        missing = [name for name in ("trip", "time", "lon", "lat") if name not in self.columns]
+        if self.source == "generic" and missing:
+            raise ValueError(f"columns of fixes lacks {missing}")
+        return self
+
+    def said(self) -> dict[str, Any]:
+        """The keys that were said, as `read_fixes` takes them."""
+        found: dict[str, Any] = {
+            name: getattr(self, name) for name in self.model_fields_set - {"path", "source", "columns", "time"}
+        }
+        names = {"trip": "visit", "time": "start"}
+        if self.columns:
+            found["columns"] = {names.get(name, name): column for name, column in self.columns.items()}
+        if "time" in self.model_fields_set:
+            found["time"] = {name: getattr(self.time, name) for name in self.time.model_fields_set}
+        return found
 
 
 def read_fixes(
@@ -36,7 +74,7 @@ def read_fixes(
 
     Parameters
     ----------
-    source : ``mds_telemetry`` or ``uklon_positions``.
+    source : ``mds_telemetry``, ``uklon_positions``, or ``generic`` with ``columns`` of ``visit, start, lon, lat``.
     said : overrides the format's preset, such as ``columns={"visit": "journey"}``.
 
     Returns
@@ -58,6 +96,9 @@ def read_fixes(
     if source not in FORMATS:
         raise SourceError(f"there are no fixes of {source!r}", hint=f"formats are {sorted(FORMATS)}")
     data = merged(FORMATS[source], {**said, "path": path, "operator": operator})
+    if source == "generic":  # a fix that names no trip is nobody's to release
+        rules = ({"name": "off_trip_position", "column": data.get("columns", {}).get("visit"), "empty": True},)
+        data["rules"] = (*data.get("rules", ()), *rules)
     if "zone" not in data.get("time", {}):
         data["time"] = {**data.get("time", {}), "zone": "UTC"}
     table, opened = read_generic(InputSpec.model_validate(data), session=session, as_of_s=as_of_s, box=box)

@@ -13,7 +13,9 @@ from anonkit.coverage import link_times, nearest_nodes, position, recommend, rou
 from anonkit.geo.matching import Walks
 from anonkit.geo.networks import Plane
 from anonkit.geo.networks_cells import network_from_cells, square_cells
+from anonkit.kanon.perturb import CellKeyNoise
 from anonkit.kanon.routes import RouteRule
+from anonkit.kanon.perturb import CellKeyNoise
 from anonkit.kanon.routes import speeds as publish_speeds
 from anonkit.kanon.routes_counting import Riders
 from anonkit.kanon.routes_product import RouteProduct
@@ -156,7 +158,7 @@ def city_walks(seed: int, trips: int) -> tuple[Walks, list[str], np.ndarray]:
 
 def test_held_out_times_are_told_better_than_by_one_speed_and_the_interval_holds() -> None:
     walks, person, own = city_walks(1, 1500)
-    rule = RouteRule(protection=Protection(unit="person", k=5), max_rows=2, round_to=5)
+    rule = RouteRule(protection=Protection(unit="person", k=5), max_rows=2, noise=CellKeyNoise(largest=2, variance=1.0))
     riders = Riders.of(person=person, driver=None, operator=None, key=b"k" * 32)
     whole = np.zeros(len(walks.link), dtype=np.int64)
     made = publish_speeds(

@@ -30,12 +30,12 @@ LINKS = TOWN.links  # 48 links of 100 m
 
 def links(trips: dict[int, float], **parameters: Any) -> RouteProduct:
     table = pd.DataFrame({"link": list(trips), "trips": list(trips.values())})
-    return RouteProduct("link_volumes", table, TOWN.digest, parameters or {"k": 5, "round_to": 5})
+    return RouteProduct("link_volumes", table, TOWN.digest, parameters or {"k": 5, "noise_variance": 1.0})
 
 
 def cells(rows: list[tuple[int, int, float]], *, by: str = "bin", **parameters: Any) -> RouteProduct:
     return RouteProduct(
-        "cell_volumes", pd.DataFrame(rows, columns=["cell", by, "trips"]), "", parameters or {"k": 5, "round_to": 5}
+        "cell_volumes", pd.DataFrame(rows, columns=["cell", by, "trips"]), "", parameters or {"k": 5, "noise_variance": 1.0}
     )
 
 
@@ -114,8 +114,8 @@ def test_detours_compare_with_the_shortest_way_between_the_same_links() -> None:
     assert found["ratio"].round(4).tolist() == [1.0, 1.6667]
 
 
-def test_a_change_is_clear_only_beyond_the_rounding() -> None:
-    table = before_after(links({0: 100, 1: 10, 2: 5}), links({0: 40, 1: 15, 3: 5}), network=TOWN)
+def test_a_change_is_clear_only_beyond_the_noise() -> None:
+    table = before_after(links({0: 100, 1: 10, 2: 5}), links({0: 40, 1: 12, 3: 5}), network=TOWN)
     assert table["link"].tolist() == [0, 1, 2, 3]
     assert table["clear"].tolist() == [True, False, False, False]
     assert table["change"].isna().tolist() == [False, False, True, True]  # missing is not zero
@@ -134,5 +134,5 @@ def test_link_volumes_add_up_to_cells_with_their_uncertainty() -> None:
     cell_of_link = np.arange(LINKS) // 2
     made = to_cells(links({0: 10, 1: 5, 2: 5}), cell_of_link=cell_of_link)
     assert made.table[["cell", "trips"]].values.tolist() == [[0, 15], [1, 5]]
-    assert made.table["noise_sd"].round(2).tolist() == [3.54, 2.5]  # 2.5·√2 and 2.5: half a step of 5 each
+    assert made.table["noise_sd"].round(2).tolist() == [1.41, 1.0]  # √2 and 1: cell-key noise of variance 1 each
     assert gaps(cells([(0, 0, 20)]), made, cells=[0, 1], least=10)["kind"].tolist() == ["both", "neither"]

@@ -15,11 +15,13 @@ from anonkit.geo.bins import TimeBins
 from anonkit.geo.matching import Walks
 from anonkit.geo.networks import Network, Plane
 from anonkit.geo.networks_cells import network_from_cells, square_cells
+from anonkit.kanon.perturb import KEY_SPACE, CellKeyNoise
 from anonkit.kanon.routes import RouteRule, passage_bins, speeds, turns, volumes, whole_passages
-from anonkit.kanon.routes_counting import REST, Riders, band, partition, rounded, tally
+from anonkit.kanon.routes_counting import REST, Riders, band, partition, perturbed, tally
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+LITTLE = CellKeyNoise(largest=1, variance=0.5)
 KEY = b"a persistent key of 32 bytes ...".ljust(32)
 
 
@@ -49,11 +51,16 @@ def riders(person: list[Any], driver: list[Any] | None = None, operator: list[An
 
 def rule(k: int = 2, *, k_driver: int | None = None, dominance: Fraction = Fraction(1), **more: Any) -> RouteRule:
     protection = Protection(unit="person", k=k, k_driver=k_driver, dominance=dominance)
-    return RouteRule(**{"protection": protection, "max_rows": 10, "round_to": 2} | more)
+    return RouteRule(**{"protection": protection, "max_rows": 10, "noise": LITTLE} | more)
 
 
 def linked(product: Any) -> set[int]:
     return set(product.table["link"].tolist())
+
+
+def plain(*given: Any, **more: Any) -> Any:
+    """Volumes without the rule of junctions, which has tests of its own."""
+    return volumes(*given, **{"junctions": False} | more)
 
 
 NONE = np.zeros(1000, dtype=np.int64)
@@ -63,13 +70,13 @@ def test_r01_volumes_count_persons_not_trips_and_a_null_person_is_nobody() -> No
     # link 0: persons a, a, a and two unknown ones = 1 person; link 2: persons a, b
     walks = made([[0], [0], [0], [0], [0], [2], [2]])
     who = riders(["a", "a", "a", None, None, "a", "b"])
-    assert linked(volumes(walks, who, TOWN, rule=rule(2), part=NONE[:7])) == {2}
+    assert linked(plain(walks, who, TOWN, rule=rule(2), part=NONE[:7])) == {2}
 
 
 def test_r04_drivers_have_a_threshold_of_their_own() -> None:
     walks = made([[0], [0], [2], [2]])
     who = riders(["a", "b", "c", "d"], driver=["x", "x", "x", "y"])
-    assert linked(volumes(walks, who, TOWN, rule=rule(2, k_driver=2), part=NONE[:4])) == {2}
+    assert linked(plain(walks, who, TOWN, rule=rule(2, k_driver=2), part=NONE[:4])) == {2}
 
 
 @pytest.mark.parametrize("who", ["person", "driver", "operator"])
@@ -81,35 +88,35 @@ def test_r06_nobody_owns_more_than_the_dominance_limit(who: str) -> None:
     columns: dict[str, Any] = {"person": many, "driver": many, "operator": None} | {who: heavy}
     k_driver = 2 if who == "driver" else None
     limit = rule(2, k_driver=k_driver, dominance=Fraction(1, 2))
-    assert linked(volumes(walks, riders(**columns), TOWN, rule=limit, part=NONE[:9])) == {2}
+    assert linked(plain(walks, riders(**columns), TOWN, rule=limit, part=NONE[:9])) == {2}
     free = rule(2, k_driver=k_driver)
     if who != "operator":
-        assert linked(volumes(walks, riders(**columns), TOWN, rule=free, part=NONE[:9])) == {0, 2}
+        assert linked(plain(walks, riders(**columns), TOWN, rule=free, part=NONE[:9])) == {0, 2}
 
 
 def test_r06_a_person_counts_at_most_max_rows_passages() -> None:
     walks = made([[0]] * 12)
     who = riders(["a"] * 10 + ["b", "c"])
-    table = volumes(walks, who, TOWN, rule=rule(3, max_rows=2, round_to=1, exact=True), part=NONE[:12]).table
+    table = plain(walks, who, TOWN, rule=rule(3, max_rows=2, noise=None, exact=True), part=NONE[:12]).table
     assert table["trips"].tolist() == [4]
 
 
 def test_one_operator_in_the_whole_pool_is_no_dominance() -> None:
     who = riders(["a", "b"], operator=["o", "o"])
-    assert linked(volumes(made([[0], [0]]), who, TOWN, rule=rule(2, dominance=Fraction(1, 2)), part=NONE[:2])) == {0}
+    assert linked(plain(made([[0], [0]]), who, TOWN, rule=rule(2, dominance=Fraction(1, 2)), part=NONE[:2])) == {0}
 
 
 def test_r09_hours_that_are_too_small_join_a_rest_that_holds_the_thresholds() -> None:
     # link 0: hour 8 has a b c, hour 9 has d, hour 10 has e: 9 and 10 make a rest of 2 persons
     walks = made([[0]] * 5)
-    table = volumes(walks, riders(list("abcde")), TOWN, rule=rule(2), part=[8, 8, 8, 9, 10]).table
+    table = plain(walks, riders(list("abcde")), TOWN, rule=rule(2), part=[8, 8, 8, 9, 10]).table
     assert table["bin"].tolist() == [REST, 8]
 
 
 def test_r11_a_rest_that_is_too_small_takes_the_smallest_hour_with_it() -> None:
     # hours 8: a b c, 9: d e, 10: f. A rest of f alone could be had from the day's total, so 9 joins it
     walks = made([[0]] * 6)
-    table = volumes(walks, riders(list("abcdef")), TOWN, rule=rule(2), part=[8, 8, 8, 9, 9, 10]).table
+    table = plain(walks, riders(list("abcdef")), TOWN, rule=rule(2), part=[8, 8, 8, 9, 9, 10]).table
     assert table["bin"].tolist() == [REST, 8]
 
 
@@ -205,45 +212,69 @@ def test_a_passage_that_is_not_whole_has_no_speed() -> None:
     assert whole_passages(cut, TOWN).tolist() == [False, True]
 
 
-def test_r12_the_same_persons_get_the_same_rounding_in_every_order_and_release() -> None:
+def test_r12_the_same_persons_get_the_same_noise_in_every_order_and_release() -> None:
     walks, back = made([[0]] * 7), made([[0]] * 7)
     names = [f"p{i}" for i in range(7)]
-    one = volumes(walks, riders(names), TOWN, rule=rule(2, round_to=5), part=NONE[:7]).table["trips"]
-    two = volumes(back, riders(names[::-1]), TOWN, rule=rule(2, round_to=5), part=NONE[:7]).table["trips"]
+    wide = rule(5, noise=CellKeyNoise(largest=4, variance=6.0))
+    one = plain(walks, riders(names), TOWN, rule=wide, part=NONE[:7]).table["trips"]
+    two = volumes(back, riders(names[::-1]), TOWN, rule=wide, part=NONE[:7]).table["trips"]
     assert one.tolist() == two.tolist()
 
 
-def test_r12_rounding_is_right_on_average_and_never_off_by_a_step() -> None:
-    keys = np.random.default_rng(1).integers(0, 2**63, 40_000).astype(np.uint64)
-    values = rounded(np.full(40_000, 12), keys, step=5)
-    assert set(values.tolist()) == {10, 15}
-    # 12 becomes 15 with chance 2/5; 40,000 draws: standard error 0.0025
-    assert abs((values == 15).mean() - 0.4) < 0.015
+def test_r12_noise_of_links_is_the_noise_of_flows() -> None:
+    # the same formula on plain arrays as CellKeyNoise.of on one number: one key for trips, flows, volumes and routes
+    noise = CellKeyNoise(largest=3, variance=2.0)
+    keys = np.random.default_rng(1).integers(0, KEY_SPACE, 2_000)
+    assert perturbed(np.full(2_000, 12), keys, noise).tolist() == [12 + noise.of(int(key)) for key in keys]
+    over = perturbed([12], [int(keys[0]) + 3 * KEY_SPACE], noise)  # sums of record keys leave the space of one key
+    assert over.tolist() == [12 + noise.of(int(keys[0]))]
+
+
+def test_r12_the_key_of_a_cell_is_the_sum_of_its_persons_keys_each_once() -> None:
+    who = riders(["a", "a", "b", None])
+    counted = tally([5, 5, 5, 5], [0, 1, 2, 3], who, max_rows=9)
+    assert counted.key.tolist() == [(who.record_key[0] + who.record_key[2]) % KEY_SPACE]
+    given = Riders.of_tokens(unit=[11, 11, 12, None], driver=None, operator=None, record=[7, 7, 9, None])
+    assert tally([5, 5, 5, 5], [0, 1, 2, 3], given, max_rows=9).key.tolist() == [16]
 
 
 def test_r12_exact_counts_must_be_asked_for() -> None:
     with pytest.raises(PrivacyLeakError, match="explicit option"):
-        rule(2, round_to=1)
+        rule(2, noise=None)
     with pytest.raises(PrivacyLeakError, match="explicit option"):
-        rule(2, round_to=5, exact=True)
+        rule(2, exact=True)
+    with pytest.raises(SchemaError, match="below k"):
+        rule(2, noise=CellKeyNoise(largest=2, variance=1.0))
 
 
-def test_r11_exact_volumes_leave_no_junction_with_a_few_missing() -> None:
+def test_r11_volumes_leave_no_junction_with_a_few_missing() -> None:
     # 0→1 by ten, of whom nine go on to 2 and one turns back: in minus out would give him away
     pairs = {(int(a), int(b)): i for i, (a, b) in enumerate(zip(TOWN.link_start, TOWN.link_end, strict=True))}
     trips = [[pairs[0, 1], pairs[1, 2]]] * 9 + [[pairs[0, 1], pairs[1, 0]]]
     who = riders([f"p{i}" for i in range(10)])
-    exact = volumes(made(trips), who, TOWN, rule=rule(2, round_to=1, exact=True), part=NONE[:20])
-    blurred = volumes(made(trips), who, TOWN, rule=rule(2), part=NONE[:20])
-    assert linked(blurred) == {pairs[0, 1], pairs[1, 2]}  # the twin without the junction check
-    assert len(linked(exact)) <= 1
+    told = volumes(made(trips), who, TOWN, rule=rule(2), part=NONE[:20])
+    exact = plain(made(trips), who, TOWN, rule=rule(2, noise=None, exact=True), part=NONE[:20])
+    twin = plain(made(trips), who, TOWN, rule=rule(2), part=NONE[:20])
+    assert linked(twin) == {pairs[0, 1], pairs[1, 2]}  # without the rule of junctions
+    assert len(linked(told)) <= 1
+    assert len(linked(exact)) <= 1  # exact counts are never without it
+
+
+def test_r11_turns_and_patterns_do_not_complete_what_was_left_out_at_a_junction() -> None:
+    # 0→1 by ten, of whom nine go on to 2: one of the two links is missing, and a turn between them would tell it again
+    pairs = {(int(a), int(b)): i for i, (a, b) in enumerate(zip(TOWN.link_start, TOWN.link_end, strict=True))}
+    walks = made([[pairs[0, 1], pairs[1, 2]]] * 9 + [[pairs[0, 1], pairs[1, 0]]])
+    who = riders([f"p{i}" for i in range(10)])
+    open_links = [pairs[0, 1]]
+    assert len(turns(walks, who, TOWN, rule=rule(2)).table) >= 0
+    assert len(turns(walks, who, TOWN, rule=rule(2), links=open_links).table) == 0
 
 
 def test_cells_count_a_trip_once_however_many_of_its_links_lie_there() -> None:
     walks = made([[0, 2, 4], [0, 2, 4]])
     cell_of_link = np.full(TOWN.links, 77)
     table = volumes(
-        walks, riders(["a", "b"]), TOWN, rule=rule(2, round_to=1, exact=True), part=NONE[:6], cells=cell_of_link
+        walks, riders(["a", "b"]), TOWN, rule=rule(2, noise=None, exact=True), part=NONE[:6], cells=cell_of_link
     ).table
     assert table[["cell", "trips"]].to_numpy().tolist() == [[77, 2]]
 
@@ -255,16 +286,16 @@ def test_bins_are_on_the_local_clock() -> None:
 
 def test_a_product_tells_its_parameters_and_only_a_band_of_what_is_missing() -> None:
     walks = made([[0]] * 9 + [[2]])
-    product = volumes(walks, riders(list("abcdefghij")), TOWN, rule=rule(3), part=NONE[:10])
+    product = plain(walks, riders(list("abcdefghij")), TOWN, rule=rule(3), part=NONE[:10])
     assert product.parameters["k"] == 3
     assert product.suppressed_pct == "withheld"  # one person is missing: even the band would be about him
-    full = volumes(walks, riders(list("abcdefghij")), TOWN, rule=rule(2), part=np.r_[NONE[:9], 0])
+    full = plain(walks, riders(list("abcdefghij")), TOWN, rule=rule(2), part=np.r_[NONE[:9], 0])
     assert band(0.3) == "20-50"
     assert "suppressed" in repr(full)
 
 
 def test_products_refuse_other_networks_and_other_things_than_walks() -> None:
-    product = volumes(made([[0], [0]]), riders(["a", "b"]), TOWN, rule=rule(2), part=NONE[:2])
+    product = plain(made([[0], [0]]), riders(["a", "b"]), TOWN, rule=rule(2), part=NONE[:2])
     with pytest.raises(SchemaError, match="another street network"):
         product.to_geodataframe(row_of_streets(5))
     with pytest.raises(SchemaError, match="counted from matched walks"):

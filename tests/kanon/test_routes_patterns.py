@@ -13,6 +13,7 @@ from anonkit.classes import Protection
 from anonkit.geo.matching import Walks
 from anonkit.geo.networks import Plane
 from anonkit.geo.networks_cells import network_from_cells, square_cells
+from anonkit.kanon.perturb import CellKeyNoise
 from anonkit.kanon.routes import RouteRule
 from anonkit.kanon.routes_counting import Riders
 from anonkit.kanon.routes_patterns import patterns
@@ -36,7 +37,7 @@ def find(trips: list[list[int]], person: list[Any], *, k: int = 2, driver: list[
     protection = Protection(unit="person", k=k, k_driver=2 if driver else None, dominance=Fraction(1))
     settings_ = {"least_m": 100.0, "most_links": 20, "closed": False, "beside_volumes": False} | more
     who = Riders.of(person=person, driver=driver, operator=None, key=b"k" * 32)
-    rule = RouteRule(protection=protection, max_rows=9, round_to=2)
+    rule = RouteRule(protection=protection, max_rows=9, noise=CellKeyNoise(largest=1, variance=0.5))
     product = patterns(made(trips), who, TOWN, rule=rule, **settings_)
     return [tuple(links) for links in product.table["links"]]
 
@@ -87,7 +88,7 @@ def test_a_gap_is_no_step() -> None:
     walks = made([[1, 2, 3, 4]] * 3)
     piece = np.tile([0, 0, 1, 1], 3).astype(np.int32)
     broken = Walks(**{**vars(walks), "piece": piece})
-    rule = RouteRule(protection=Protection(unit="person", k=2), max_rows=9, round_to=2)
+    rule = RouteRule(protection=Protection(unit="person", k=2), max_rows=9, noise=CellKeyNoise(largest=1, variance=0.5))
     who = Riders.of(person=list("abc"), driver=None, operator=None, key=b"k" * 32)
     found = patterns(broken, who, TOWN, rule=rule, least_m=1, most_links=9, closed=False, beside_volumes=False)
     assert found.table["links"].tolist() == [[1, 2], [3, 4]]
@@ -95,7 +96,7 @@ def test_a_gap_is_no_step() -> None:
 
 def test_r06_a_route_that_one_person_dominates_is_left_out() -> None:
     trips, person = [[1, 2]] * 6, ["a", "a", "a", "a", "b", "c"]
-    rule = RouteRule(protection=Protection(unit="person", k=2), max_rows=9, round_to=2)
+    rule = RouteRule(protection=Protection(unit="person", k=2), max_rows=9, noise=CellKeyNoise(largest=1, variance=0.5))
     who = Riders.of(person=person, driver=None, operator=None, key=b"k" * 32)
     found = patterns(made(trips), who, TOWN, rule=rule, least_m=1, most_links=9, closed=False, beside_volumes=False)
     assert len(found.table) == 0
@@ -213,7 +214,7 @@ def test_r31_porto_routes_recount_to_k_drivers() -> None:
     who = Riders.of(person=range(len(table)), driver=table["TAXI_ID"].tolist(), operator=None, key=b"k" * 32)
     ends = end_cells(np.r_[x0, x1], np.r_[y0, y1], np.r_[who.person, who.person], rule=cut)
     walks = trim_walks(walks, network, start_cells=ends[: len(table)], end_cells=ends[len(table) :], rule=cut)
-    rule = RouteRule(protection=Protection(unit="trip", k=5, k_driver=5), max_rows=2, round_to=5)
+    rule = RouteRule(protection=Protection(unit="trip", k=5, k_driver=5), max_rows=2, noise=CellKeyNoise(largest=2, variance=1.0))
     found = patterns(walks, who, network, rule=rule, least_m=300, most_links=80, closed=False, beside_volumes=False)
     assert len(found.table) > 100
     trips: dict[tuple[int, int], list[int]] = {}

@@ -14,13 +14,14 @@ from anonkit.geo.matching_trial import Drives, simulate_drives
 from anonkit.geo.networks import Network, Plane
 from anonkit.geo.networks_cells import network_from_cells, square_cells
 from anonkit.geo.trimming import EndRule
+from anonkit.kanon.perturb import CellKeyNoise
 from anonkit.kanon.routes import RouteRule
 from anonkit.kanon.routes_attack import recount_patterns, sub_trajectory_risk
 from anonkit.kanon.routes_counting import REST, Riders
 from anonkit.kanon.routes_release import RouteRelease, RouteSpec, cut_walks, departures, release_routes
 
 K, K_DRIVER = 5, 3
-RULE = RouteRule(protection=Protection(unit="person", k=K, k_driver=K_DRIVER), max_rows=2, round_to=5)
+RULE = RouteRule(protection=Protection(unit="person", k=K, k_driver=K_DRIVER), max_rows=2, noise=CellKeyNoise(largest=2, variance=1.0))
 ENDS = EndRule(cell_m=300, minimum_m=200, settle_m=60)
 SPEC = RouteSpec(
     rule=RULE, ends=ENDS, bins=TimeBins("3h of day", zone="Asia/Baku"), speed_bounds_kmh=(3, 120), step_kmh=1,
