@@ -18,10 +18,10 @@ routes = typer.Typer(help="Efficient routes and coverage, from published product
 @routes.command()
 def recommend(
     network: Annotated[Path, typer.Option(help="Public street network: .osm.pbf, .gpkg, .geojson, .csv, *_edge.txt.")],
-    speeds: Annotated[Path, typer.Option(help="Published link speeds, Parquet or CSV.")],
+    speeds: Annotated[Path, typer.Option(help="A released folder of routes, or its link speeds as Parquet or CSV.")],
     origin: Annotated[str, typer.Option("--from", help="lon,lat (metres on a network without degrees).")],
     destination: Annotated[str, typer.Option("--to", help="lon,lat.")],
-    k: Annotated[int, typer.Option(min=2, help="Threshold that the released speeds name.")],
+    k: Annotated[int | None, typer.Option(min=2, help="Threshold of the speeds, where a table alone is given.")] = None,
     hour: Annotated[int | None, typer.Option("--bin", help="Time bin of the released speeds.")] = None,
     by: Annotated[str, typer.Option(help="fastest, shortest or reliable.")] = "fastest",
     alternatives: Annotated[int, typer.Option(min=0, max=5, help="How many more routes.")] = 1,
@@ -39,8 +39,11 @@ def recommend(
     from anonkit.kanon.routes_product import RouteProduct
 
     whole = read_network(network, mode=mode)
-    table = pd.read_csv(speeds) if speeds.suffix == ".csv" else pd.read_parquet(speeds)
-    product = RouteProduct("speeds", table, whole.digest, {"k": k})
+    if speeds.is_dir():
+        product = RouteProduct.from_release(speeds, "speeds")
+    else:
+        table = pd.read_csv(speeds) if speeds.suffix == ".csv" else pd.read_parquet(speeds)
+        product = RouteProduct("speeds", table, whole.digest, {"k": k} if k is not None else {})
     times = link_times(product, whole)
     ends = [_position(text) for text in (origin, destination)]
     start, stop = nearest_nodes(whole, [end[0] for end in ends], [end[1] for end in ends]).tolist()

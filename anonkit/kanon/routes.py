@@ -51,7 +51,9 @@ class RouteRule:
                 hint="noise=CellKeyNoise(largest=2, variance=1.0), or exact=True together with noise=None.",
             )
         if self.noise is not None and self.noise.largest >= self.protection.k:
-            raise SchemaError("The largest noise must be below k, else a row could show no trips.", hint="a smaller one.")
+            raise SchemaError(
+                "The largest noise must be below k, else a row could show no trips.", hint="a smaller one."
+            )
 
 
 def passage_bins(walks: Walks, bins: TimeBins) -> Ints:
@@ -213,7 +215,7 @@ def speeds(
     speed = {
         "speed_kmh": length / table["mean"] * 3.6,
         "median_kmh": (length / table["p50"] * 3.6).where(table["n"] * 0.5 >= k),
-        "slow_kmh": (length / table["p85"] * 3.6).where(np.floor(table["n"] * 0.15) >= k),
+        "slow_kmh": (length / table["p85"] * 3.6).where(table["n"] * 15 // 100 >= k),
     }
     rounded_speed = {name: np.maximum((value / step_kmh).round() * step_kmh, step_kmh) for name, value in speed.items()}
     result = pd.DataFrame(rounded_speed, index=table.index).reset_index()

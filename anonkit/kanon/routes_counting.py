@@ -57,7 +57,9 @@ class Riders:
             raise SchemaError("The key of counts is shorter than 16 bytes.", hint="use the dataset's 32-byte key.")
         codes, tokens = pd.factorize(pd.Series(list(person), dtype=object), use_na_sentinel=True)
         hashed = [
-            int.from_bytes(hashlib.blake2b(str(token).encode(), key=key[:64], digest_size=KEY_BITS // 8).digest(), "little")
+            int.from_bytes(
+                hashlib.blake2b(str(token).encode(), key=key[:64], digest_size=KEY_BITS // 8).digest(), "little"
+            )
             for token in tokens
         ]
         record = np.where(codes >= 0, np.asarray([*hashed, 0], dtype=np.int64)[codes], 0)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from anonkit.base.errors import PrivacyLeakError, SchemaError
+from anonkit.base.errors import BundleError, PrivacyLeakError, SchemaError
+from anonkit.bundle import check_files, read_package
 from anonkit.geo.networks import Network
 
 PARTS = frozenset({"bin", "mode", "operator", "period"})
@@ -61,6 +63,40 @@ class RouteProduct:
                 f"These {self.kind} say neither k nor epsilon.",
                 hint="a published product names what protects it: parameters={'k': …} or {'epsilon': …}.",
             )
+
+    @classmethod
+    def from_release(cls, folder: str | Path, kind: str) -> RouteProduct:
+        """A table of a handed-over release of routes, as coverage and recommendations take it.
+
+        Parameters
+        ----------
+        folder : what ``anonkit release`` handed over.
+        kind : ``link_volumes``, ``turns``, ``speeds`` or ``patterns``.
+
+        Raises
+        ------
+        BundleError : the folder is not one of ours, was altered, or has no such table.
+        """
+        folder = Path(folder)
+        check_files(folder)
+        own = read_package(folder)["anonkit"]
+        path = folder / f"{kind}.parquet"
+        if kind not in COLUMNS or not path.is_file() or "network" not in own:
+            raise BundleError(
+                f"{folder.name} has no table of routes {kind!r}", hint="open_release(...).tables lists them"
+            )
+        table = pd.read_parquet(path)
+        if kind == "patterns":
+            links = pd.read_parquet(folder / "pattern_links.parquet").sort_values(["pattern", "step"])
+            listed = links.groupby("pattern")["link"].agg(list)
+            table["links"] = [listed[pattern] for pattern in table["pattern"]]
+        privacy = own["privacy"]
+        noise = privacy.get("noise") or {}
+        parameters = {name: privacy[name] for name in ("k", "k_driver", "epsilon") if privacy.get(name) is not None}
+        parameters |= {"noise_variance": float(noise.get("variance", 0.0))}
+        told: dict[str, Any] = next((entry for entry in privacy["products"] if entry["kind"] == kind), {})
+        parameters |= {name: value for name, value in told.items() if name != "kind"}
+        return cls(kind, table, own["network"]["digest"], parameters, privacy.get("suppressed_pct", "withheld"))
 
     def __repr__(self) -> str:
         return f"RouteProduct({self.kind}, {len(self.table):,} rows, suppressed {self.suppressed_pct} %)"

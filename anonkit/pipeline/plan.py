@@ -23,7 +23,7 @@ from anonkit.geo import TimeBins
 from anonkit.kanon import Product, decide_products
 from anonkit.pipeline.ingest import Ingested, ingest
 from anonkit.pipeline.measure import product_figures
-from anonkit.recipe import Recipe, load_recipe
+from anonkit.recipe import Recipe, RouteRecipe, load_recipe
 
 WIDER = {"1h": "3h", "3h": "6h", "6h": "1d", "15min": "1h", "30min": "1h", "2h": "6h", "4h": "12h", "12h": "1d"}
 
@@ -84,6 +84,11 @@ def explain(
 class _opened:  # noqa: N801  (reads as a function at its one kind of use)
     def __init__(self, recipe: str | Path, as_of: str | date | datetime | None, progress: Progress) -> None:
         read, _ = load_recipe(Path(recipe))
+        if isinstance(read, RouteRecipe):
+            raise RecipeError(
+                "a release of routes is not planned: its products are decided together, after matching",
+                hint=f"anonkit release {Path(recipe).name} --out FOLDER makes it in one go; the report shows what it told",
+            )
         if not isinstance(read, Recipe):
             raise RecipeError(
                 "a noisy release is never planned by looking at the trips (ruling 18)",

@@ -17,7 +17,7 @@ from anonkit.base.findings import Finding, finding
 from anonkit.engine import private_folder, sha256_of
 from anonkit.ledger import Ledger
 from anonkit.pipeline import books
-from anonkit.recipe import AnyRecipe, NoisyRecipe, Recipe
+from anonkit.recipe import AnyRecipe, NoisyRecipe, Recipe, RouteRecipe
 from anonkit.registry import Release, ReleaseRegister, new_key_file, read_key
 
 CHAIN, KEY = "releases.chain", "counts.key"
@@ -124,7 +124,7 @@ class Register:
         return Release(
             name=name,
             dataset=operator,
-            guarantee=recipe.privacy.guarantee if isinstance(recipe, Recipe | NoisyRecipe) else "",
+            guarantee=recipe.privacy.guarantee if isinstance(recipe, Recipe | NoisyRecipe | RouteRecipe) else "",
             periods=labels(recipe.period.first, recipe.period.last),
             tessellation=grid.describe(),
             zones=tuple(str(code) for code in grid.cells(grid.levels - 1)),
@@ -145,6 +145,8 @@ def product_hashes(folder: Path, recipe: AnyRecipe) -> dict[str, str]:
     if isinstance(recipe, NoisyRecipe):
         plans = {product.name: product.plan.keys for product in recipe.plans()}
         return {name: keys.sha256 if keys is not None else "no keys" for name, keys in plans.items()}
+    if isinstance(recipe, RouteRecipe):
+        return {name: sha256_of(folder / f"{name}.csv") for name in recipe.kinds}
     assert isinstance(recipe, Recipe)
     names = [*(product.kind for product in recipe.kanon_products), "suppression"]
     return {name: sha256_of(folder / f"{name}.csv") for name in names}

@@ -29,7 +29,7 @@ from anonkit.pipeline.register import Register, product_hashes
 from anonkit.pipeline.subjects import Subjects
 from anonkit.prepare import INDIVIDUAL
 from anonkit.publish import Handover, ReleaseSpec, run_gate, write_bundle
-from anonkit.recipe import NoisyRecipe, Recipe, load_recipe
+from anonkit.recipe import NoisyRecipe, Recipe, RouteRecipe, load_recipe
 from anonkit.report import write_report
 from anonkit.version import __version__
 
@@ -100,6 +100,11 @@ def release(
 
                 noisy = make_noisy(read, digest, places, register, session, progress, when)
                 result = ReleaseResult(out=places.out, inside=places.inside, findings=noisy.findings, run=noisy.run)
+            elif isinstance(read, RouteRecipe):
+                from anonkit.pipeline.routes import make_routes  # brings in Numba, SciPy and the street formats
+
+                routes = make_routes(read, digest, places, register, subjects, session, progress, when)
+                result = ReleaseResult(out=places.out, inside=places.inside, findings=routes.findings, run=routes.run)
             else:
                 result = _make(read, digest, places, register, subjects, session, progress, when)
         failed = [found for found in result.findings if found.failed]

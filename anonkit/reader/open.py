@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PRODUCTS = ("trips", "flows", "volumes")
 CELLS = {"trips": "start_cell", "flows": "start_cell", "volumes": "cell", "suppression": "area"}
 LEVEL = 10**14
+STREETS, LINKS = "streets/links", ("link", "from_link")
+"""The table of public links, and the columns by which tables of routes refer to it."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,13 @@ class Release:
         """The dictionary of time bins."""
         return self.table("bins").to_pandas()
 
+    @property
+    def links(self) -> gpd.GeoDataFrame:
+        """All links of the public street network that a release of routes refers to, with their lines."""
+        import geopandas as gpd
+
+        return gpd.read_parquet(self.table(STREETS).path)
+
     def zones(self, level: int) -> gpd.GeoDataFrame:
         """All public cells of a level, with polygons."""
         import geopandas as gpd
@@ -137,13 +146,18 @@ class Release:
         raise BundleError(f"the release has no cells of level {level}", hint=f"it has {list(self._tables)}")
 
     def to_geodataframe(self, name: str, cell: str | None = None) -> gpd.GeoDataFrame:
-        """A table with the polygon of its ``cell`` column (default: the first cell of the product).
+        """A table with the polygon of its ``cell`` column (default: the first cell of the product), or its link's line.
 
-        Cells without a row are not added: absent is suppressed or zero.
+        Cells and links without a row are not added: absent is suppressed or zero.
         """
         import geopandas as gpd
 
         table = self.table(name)
+        link = next((column for column in LINKS if column in table.columns), None)
+        if cell is None and link is not None and STREETS in self._tables:
+            lines = self.links.set_index("link").geometry
+            rows = table.to_pandas()
+            return gpd.GeoDataFrame(rows, geometry=lines.loc[rows[link]].to_numpy(), crs=lines.crs)
         column = cell or CELLS.get(name)
         if column is None or column not in table.columns:
             raise SchemaError(f"{name} has no cell column {column!r}", hint=f"columns are {list(table.columns)}")

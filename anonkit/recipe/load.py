@@ -52,7 +52,9 @@ def load_recipe(path: Path) -> tuple[Recipe | NoisyRecipe | RouteRecipe, str]:
         raise RecipeError(f"{path.name} holds no keys", hint="begin with release: a-name")
     privacy = data.get("privacy")
     noisy = isinstance(privacy, dict) and privacy.get("guarantee") == "differential_privacy"
-    kind: type[Recipe | NoisyRecipe | RouteRecipe] = NoisyRecipe if noisy else RouteRecipe if "streets" in data else Recipe
+    kind: type[Recipe | NoisyRecipe | RouteRecipe] = (
+        NoisyRecipe if noisy else RouteRecipe if "streets" in data else Recipe
+    )
     try:
         recipe = kind.model_validate(_resolved(data, path.parent))
     except ValidationError as error:

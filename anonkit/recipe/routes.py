@@ -106,7 +106,7 @@ class RouteRecipe(AnyRecipe):
     ends: Ends
     products: RouteProducts
     counts: RouteCounts = RouteCounts()
-    inputs: tuple[RouteInput, ...] = Field(min_length=1)  # type: ignore[assignment]
+    inputs: tuple[RouteInput, ...] = Field(min_length=1)
 
     @property
     def unit(self) -> PrivacyUnit:

@@ -78,7 +78,7 @@ def subpath_risk(
     sizes = np.diff(table.person_start)
     chosen = table.item[table.person_start[:-1] + (rng.random(table.persons) * sizes).astype(np.int64)]
     return share_figure(
-        f"sub-path of {length} links",
+        f"sub-path of {length} links (before)",
         walkers[chosen] == 1,
         baseline=1 / max(1, table.persons),
         control_hits=walkers[chosen] == 2,
@@ -86,6 +86,64 @@ def subpath_risk(
         seed=seed,
         assumptions=(f"the attacker saw his target walk {length} links in a row",),
         details={"runs": table.items, "runs_of_one_person": int((walkers == 1).sum())},
+    )
+
+
+def published_subpath_risk(
+    patterns: Sequence[tuple[int, ...]],
+    person: NDArray[np.integer],
+    trip: NDArray[np.integer],
+    link: NDArray[np.integer],
+    *,
+    length: int,
+    seed: int,
+) -> RiskFigure:
+    """Share of persons of whom a published route tells more than the piece that the attacker saw, and of them alone.
+
+    Parameters
+    ----------
+    patterns : links of every published route.
+    person, trip, link, length, seed : as for `subpath_risk`; the same pieces are drawn.
+
+    Returns
+    -------
+    RiskFigure; a person is found if a published route holds the known piece and only he walked that route in full.
+
+    Privacy
+    -------
+    Reads raw walks to judge the attack: inside only.
+
+    Sources
+    -------
+    Ruling 31; Terrovitis and Mamoulis 2008.
+
+    Examples
+    --------
+    >>> person, trip, link = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 0, 1, 1, 1]), np.array([5, 6, 7, 5, 6, 8])
+    >>> published_subpath_risk([(5, 6, 7)], person, trip, link, length=3, seed=1).value
+    0.5
+    >>> published_subpath_risk([(5, 6)], person, trip, link, length=2, seed=1).value
+    0.0
+    """
+    support = patterns_walked_in_full(patterns, person, trip, link)
+    alone = {pattern for pattern, found in zip(patterns, support, strict=True) if found.persons == 1}
+    pieces = {pattern[at : at + length] for pattern in alone for at in range(len(pattern) - length + 1)}
+    _, row = runs_of(trip, link, length=length)
+    row = row[person[row] >= 0]
+    who = person[row]
+    order = np.argsort(who, kind="stable")
+    start = np.flatnonzero(np.r_[True, np.diff(who[order]) != 0]) if len(who) else np.zeros(0, np.int64)
+    sizes = np.diff(np.r_[start, len(who)])
+    chosen = row[order][start + (seeded(seed).random(len(start)) * sizes).astype(np.int64)]
+    hits = np.array([tuple(link[at : at + length].tolist()) in pieces for at in chosen.tolist()], dtype=bool)
+    return share_figure(
+        f"sub-path of {length} links (leaves)",
+        hits,
+        baseline=1 / max(1, len(start)),
+        control_excuses=False,
+        seed=seed,
+        assumptions=(f"the attacker saw his target walk {length} links in a row, and reads the published routes",),
+        details={"routes": len(patterns)},
     )
 
 

@@ -8,9 +8,10 @@ journeys whose way nobody else takes. The network is public input; the people do
 
 from __future__ import annotations
 
-import json
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -57,8 +58,8 @@ def _main(a: Corner, b: Corner) -> bool:
     return (a[1] == b[1] and a[1] in MAIN_ROWS) or (a[0] == b[0] and a[0] in MAIN_COLUMNS)
 
 
-def _streets() -> list[dict[str, object]]:
-    found = []
+def _streets() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     for row in range(ROWS):
         for column in range(COLUMNS):
             for other in ((column + 1, row), (column, row + 1)):
@@ -117,8 +118,16 @@ def write_pokupi_routes(folder: Path) -> None:
     homes = [(int(c), int(r)) for c, r in zip(draws.below(COLUMNS, PERSONS), draws.below(ROWS, PERSONS), strict=True)]
     who, day, odd = draws.below(PERSONS, JOURNEYS), draws.below(DAYS, JOURNEYS), draws.chance(0.15, JOURNEYS)
     hour = draws.weighted(_HOURS, JOURNEYS)
-    minute, begin_at, to_home = draws.below(3_000, JOURNEYS), draws.weighted(_DRAW, JOURNEYS), draws.chance(0.7, JOURNEYS)
-    other, sent, backwards = draws.weighted(_DRAW, JOURNEYS), draws.below(DRIVERS, JOURNEYS), draws.chance(0.4, JOURNEYS)
+    minute, begin_at, to_home = (
+        draws.below(3_000, JOURNEYS),
+        draws.weighted(_DRAW, JOURNEYS),
+        draws.chance(0.7, JOURNEYS),
+    )
+    other, sent, backwards = (
+        draws.weighted(_DRAW, JOURNEYS),
+        draws.below(DRIVERS, JOURNEYS),
+        draws.chance(0.4, JOURNEYS),
+    )
     pace = draws.bell(JOURNEYS)
     journeys: list[dict[str, str]] = []
     fixes: list[dict[str, str]] = []
@@ -133,13 +142,23 @@ def write_pokupi_routes(folder: Path) -> None:
         begin = FIRST_DAY_S + int(day[number]) * 86_400 + int(hour[number]) * 3_600 + int(minute[number])
         slow = (0.55 if hour[number] == RUSH else 1.0) * (1 + 0.08 * float(pace[number]))
         clock, at = [0.0], [path[0]]
-        for here, there in zip(path, path[1:], strict=False):
+        for here, there in pairwise(path):
             clock.append(clock[-1] + STEP_M * 3.6 / ((MAIN_KMH if _main(here, there) else SIDE_KMH) * slow))
             at.append(there)
         name = f"J{len(journeys) + 1:05d}"
         fixes += _fixes(name, at, clock, begin, draws, jump=number % 40 == 0)
         journeys.append(
-            _journey(name, person, staff[int(sent[number])], begin, begin + int(clock[-1]), path[0], path[-1], len(path), zone)
+            _journey(
+                name,
+                person,
+                staff[int(sent[number])],
+                begin,
+                begin + int(clock[-1]),
+                path[0],
+                path[-1],
+                len(path),
+                zone,
+            )
         )
     write_csv(folder / "journeys.csv", JOURNEY_COLUMNS, journeys)
     write_csv(folder / "fixes.csv", ("journey", "recorded_s", "lat", "lon"), fixes)
@@ -170,7 +189,9 @@ def _fixes(
             lon, lat = lon + 0.05, lat - 0.03  # a receiver that lost itself
         rows.append({"journey": name, "recorded_s": str(begin + second), "lat": f"{lat:.5f}", "lon": f"{lon:.5f}"})
     # The driver's app reports once more after the journey: a position of nobody's journey.
-    rows.append({"journey": "", "recorded_s": str(begin + times[-1] + 200), "lat": rows[-1]["lat"], "lon": rows[-1]["lon"]})
+    rows.append(
+        {"journey": "", "recorded_s": str(begin + times[-1] + 200), "lat": rows[-1]["lat"], "lon": rows[-1]["lon"]}
+    )
     return rows
 
 

@@ -15,7 +15,6 @@ from anonkit.geo.networks import Plane
 from anonkit.geo.networks_cells import network_from_cells, square_cells
 from anonkit.kanon.perturb import CellKeyNoise
 from anonkit.kanon.routes import RouteRule
-from anonkit.kanon.perturb import CellKeyNoise
 from anonkit.kanon.routes import speeds as publish_speeds
 from anonkit.kanon.routes_counting import Riders
 from anonkit.kanon.routes_product import RouteProduct

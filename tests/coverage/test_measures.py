@@ -35,7 +35,10 @@ def links(trips: dict[int, float], **parameters: Any) -> RouteProduct:
 
 def cells(rows: list[tuple[int, int, float]], *, by: str = "bin", **parameters: Any) -> RouteProduct:
     return RouteProduct(
-        "cell_volumes", pd.DataFrame(rows, columns=["cell", by, "trips"]), "", parameters or {"k": 5, "noise_variance": 1.0}
+        "cell_volumes",
+        pd.DataFrame(rows, columns=["cell", by, "trips"]),
+        "",
+        parameters or {"k": 5, "noise_variance": 1.0},
     )
 
 

@@ -214,7 +214,9 @@ def test_r31_porto_routes_recount_to_k_drivers() -> None:
     who = Riders.of(person=range(len(table)), driver=table["TAXI_ID"].tolist(), operator=None, key=b"k" * 32)
     ends = end_cells(np.r_[x0, x1], np.r_[y0, y1], np.r_[who.person, who.person], rule=cut)
     walks = trim_walks(walks, network, start_cells=ends[: len(table)], end_cells=ends[len(table) :], rule=cut)
-    rule = RouteRule(protection=Protection(unit="trip", k=5, k_driver=5), max_rows=2, noise=CellKeyNoise(largest=2, variance=1.0))
+    rule = RouteRule(
+        protection=Protection(unit="trip", k=5, k_driver=5), max_rows=2, noise=CellKeyNoise(largest=2, variance=1.0)
+    )
     found = patterns(walks, who, network, rule=rule, least_m=300, most_links=80, closed=False, beside_volumes=False)
     assert len(found.table) > 100
     trips: dict[tuple[int, int], list[int]] = {}

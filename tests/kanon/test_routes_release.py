@@ -21,7 +21,11 @@ from anonkit.kanon.routes_counting import REST, Riders
 from anonkit.kanon.routes_release import RouteRelease, RouteSpec, cut_walks, departures, release_routes
 
 K, K_DRIVER = 5, 3
-RULE = RouteRule(protection=Protection(unit="person", k=K, k_driver=K_DRIVER), max_rows=2, noise=CellKeyNoise(largest=2, variance=1.0))
+RULE = RouteRule(
+    protection=Protection(unit="person", k=K, k_driver=K_DRIVER),
+    max_rows=2,
+    noise=CellKeyNoise(largest=2, variance=1.0),
+)
 ENDS = EndRule(cell_m=300, minimum_m=200, settle_m=60)
 SPEC = RouteSpec(
     rule=RULE, ends=ENDS, bins=TimeBins("3h of day", zone="Asia/Baku"), speed_bounds_kmh=(3, 120), step_kmh=1,

@@ -1,0 +1,292 @@
+"""The main job for routes: trips and fixes in, streets matched, ends cut, one system of products out, recounted.
+
+Fixes are read into memory and never stored: of the trips that are used (after erasure, clocks and rules) they are matched
+to the public network, the ends are cut, and only then is anything counted (ruling 30). Passages with tokens stay in memory
+too, for the gate; the private folder holds the tokenised trips alone. A fix of no used trip is dropped by rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from anonkit.base.clock import now
+from anonkit.base.entropy import fresh_key
+from anonkit.base.errors import SourceError
+from anonkit.base.findings import Finding
+from anonkit.base.progress import Progress
+from anonkit.engine import Session, sha256_of
+from anonkit.geo import TimeBins
+from anonkit.geo.matching import Matcher, Walks
+from anonkit.geo.networks import Network
+from anonkit.geo.networks_read import read_network
+from anonkit.kanon.routes import passage_bins
+from anonkit.kanon.routes_counting import Riders
+from anonkit.kanon.routes_release import RouteRelease, cut_walks, release_routes
+from anonkit.pipeline.ingest import ingest
+from anonkit.pipeline.page import REPORT
+from anonkit.pipeline.register import Register, product_hashes
+from anonkit.pipeline.review import write_review
+from anonkit.pipeline.review_routes import review_routes
+from anonkit.pipeline.subjects import Subjects
+from anonkit.prepare import account_for, rejected_lines, trip_token_sql
+from anonkit.publish import Handover
+from anonkit.publish.gate_routes import PASSAGES, run_route_gate
+from anonkit.publish.routes import RouteReleaseSpec, route_tables, write_routes
+from anonkit.recipe.routes import RouteInput, RouteRecipe
+from anonkit.report import write_report
+from anonkit.schema import Accounting, PrivacyUnit
+from anonkit.sources.fixes import read_fixes
+from anonkit.version import __version__
+
+NO_TRIP = "fix_of_no_used_trip"
+"""Rule: the trip of a fix is not in the inputs, or was rejected or dropped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routes:
+    """What was made, before it is handed over."""
+
+    findings: tuple[Finding, ...]
+    run: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixes:
+    """Fixes of used trips, ordered by trip and time: raw, in memory only."""
+
+    trips: np.ndarray
+    """Token of each trip, ascending."""
+    offsets: np.ndarray
+    time_s: np.ndarray
+    lon: np.ndarray
+    lat: np.ndarray
+
+
+def make_routes(
+    recipe: RouteRecipe,
+    digest: str,
+    places: Handover,
+    register: Register,
+    subjects: Subjects,
+    session: Session,
+    progress: Progress,
+    when: datetime,
+) -> Routes:
+    """Everything up to the hand-over.
+
+    Raises
+    ------
+    SourceError : trips, fixes or streets cannot be read, or no fix belongs to a used trip.
+    """
+    assert places.staging is not None
+    with progress.stage("read"):
+        key = fresh_key()
+        ingested = ingest(
+            recipe, session=session, key=key, record_key=register.record_key, as_of=when, subjects=subjects
+        )
+        progress.moment("read:before checkpoint")
+        rows = session.checkpoint(ingested.rows, "used")
+        progress.moment("read:after checkpoint")
+        fixes, accounts, rejected = _read_fixes(recipe, rows, register.record_key, session, when)
+        places.write_rejected(pa.concat_tables([ingested.rejected, *rejected]))
+    with progress.stage("match"):
+        network = read_network(recipe.streets.path, mode=recipe.streets.mode)
+        who = _who(rows, fixes.trips, recipe.unit, session)
+        riders = Riders.of_tokens(
+            unit=who["unit"].tolist(), driver=who["driver"].tolist(), operator=None, record=who["record"]
+        )
+        walks, told = cut_walks(
+            Matcher.of(network, threads=recipe.engine.threads or 2), offsets=fixes.offsets, time_s=fixes.time_s,
+            lon=fixes.lon, lat=fixes.lat, riders=riders, ends=recipe.spec.ends,
+        )  # fmt: skip
+        walks = _in_period(walks, recipe)
+        progress.moment("match:after")
+    with progress.stage("decide"):
+        made = release_routes(walks, riders, network, spec=recipe.spec)
+        if recipe.records_subjects:
+            subjects.note(ingested.people, _published(made, walks, who, session), key=key, session=session)
+        progress.moment("decide:after")
+    spec = _spec(recipe)
+    with progress.stage("write"):
+        resources = write_routes(places.staging, spec, made, network, session=session, progress=progress)
+    with progress.stage("gate"):
+        progress.moment("gate:before")
+        passages = session.from_arrow(passage_table(walks, who, network))
+        findings = run_route_gate(places.staging, spec, resources, passages=passages, session=session)
+        if not any(found.failed for found in findings):
+            findings = (*findings, register.overlap(recipe, product_hashes(places.staging, recipe)))
+        progress.moment("gate:after")
+    accounting = (*ingested.accounting, *accounts)
+    run = {
+        "release": recipe.release,
+        "title": recipe.title,
+        "status": "gated",
+        "made": now().isoformat(),
+        "as_of": when.isoformat(),
+        "delete_after": (now() + timedelta(days=recipe.inside.delete_after_days)).date().isoformat(),
+        "anonkit": __version__,
+        "recipe_sha256": digest,
+        "area_sha256": recipe.geo.grid.area_sha256,
+        "streets_sha256": spec.streets_sha256,
+        "tessellation": recipe.geo.grid.report(),
+        "purpose": recipe.purpose,
+        "recipient": recipe.recipient.model_dump(),
+        "use": recipe.use,
+        "legal_basis": recipe.legal_basis,
+        "policies": list(ingested.promises),
+        "statement": spec.statement,
+        "privacy": spec.privacy(made),
+        "lines": [account.as_dict() for account in accounting],
+        "routes": {name: round(value, 6) for name, value in told.items()},
+        "products": [
+            {"part": name, "rows": len(table), "columns": list(table.columns)}
+            for name, table in route_tables(made, spec.kinds).items()
+        ],
+        "findings": [found.as_dict() for found in findings],
+        "seconds": {name: round(seconds, 3) for name, seconds in progress.seconds.items()},
+    }
+    with progress.stage("review"):
+        review = review_routes(recipe, run, findings, places.staging, made=made, walks=walks, riders=riders)
+        write_review(places.inside, review)
+        findings = (*findings, *review.refusing)
+        run["findings"] = [found.as_dict() for found in findings]
+        run["scorecard"] = review.document["scorecard"]
+    with progress.stage("report"):
+        status = "refused" if any(found.failed for found in findings) else "ready"
+        write_report(places.inside / REPORT, {**run, "status": status, "review": review.document})
+    run["seconds"] = {name: round(seconds, 3) for name, seconds in progress.seconds.items()}
+    return Routes(findings=findings, run=run)
+
+
+def _read_fixes(
+    recipe: RouteRecipe, rows: nw.LazyFrame[Any], record_key: bytes, session: Session, when: datetime
+) -> tuple[Fixes, list[Accounting], list[pa.Table]]:
+    """Fixes of used trips, where every line of their files went, and the lines that cannot be used."""
+    tables, accounts, rejected = [], [], []
+    for number, entry in enumerate(recipe.inputs, start=1):
+        source = f"{entry.operator} fixes" if len(recipe.inputs) == 1 else f"{number}:{entry.operator} fixes"
+        frame, opened = _tokenised(recipe, entry, rows, record_key, session, when)
+        query = "SELECT trip, time_s, lon, lat FROM {frame} WHERE _reason IS NULL AND _rule IS NULL"
+        tables.append(session.sql(query, frame=frame))
+        physical = opened.physical(session)
+        account = account_for(
+            frame, session, source=source, physical=physical, header=opened.header_lines,
+            dropped_columns=opened.dropped_columns,
+        )  # fmt: skip
+        if account.used == 0:
+            raise SourceError(
+                f"{entry.fixes.path.name}: no fix belongs to a used trip of {entry.path.name}",
+                hint="fixes name their trip by the same id as the trips do: check fixes.columns.trip and the period",
+            )
+        accounts.append(account)
+        rejected.append(rejected_lines(frame, session, source=source))
+    found = pa.concat_tables(tables)
+    trip, time_s, lon, lat = (found.column(name).to_numpy() for name in found.column_names)
+    order = np.lexsort((lat, lon, time_s, trip))  # nothing of the file's order stays
+    trip = trip[order]
+    trips, first = np.unique(trip, return_index=True)
+    offsets = np.r_[first, len(trip)].astype(np.int64)
+    return (
+        Fixes(trips=trips, offsets=offsets, time_s=time_s[order], lon=lon[order], lat=lat[order]),
+        accounts,
+        rejected,
+    )
+
+
+def _tokenised(
+    recipe: RouteRecipe, entry: RouteInput, rows: nw.LazyFrame[Any], record_key: bytes, session: Session, when: datetime
+) -> tuple[nw.LazyFrame[Any], Any]:
+    """One file of fixes under the tokens of its trips, lazily; a fix of no used trip has a rule."""
+    said = entry.fixes.said()
+    if "zone" not in said.get("time", {}) and entry.fixes.source == "generic":
+        said["time"] = {**said.get("time", {}), "zone": recipe.time.zone}
+    table, opened = read_fixes(
+        entry.fixes.path, source=entry.fixes.source, operator=entry.operator, session=session,
+        as_of_s=int(when.timestamp()), box=recipe.geo.grid.box, **said,
+    )  # fmt: skip
+    counted = recipe.unit is PrivacyUnit.TRIP
+    token = trip_token_sql(session, "trip::VARCHAR", source=entry.operator, counted=counted, key=record_key)
+    frame = session.frame(
+        f"SELECT f.trip, time_s, lon, lat, _line, _lines, _reason, CASE WHEN _reason IS NULL AND u.trip IS NULL "
+        f"THEN coalesce(_rule, '{NO_TRIP}') ELSE _rule END AS _rule FROM (SELECT {token} AS trip, time_s, lon, lat, "
+        "_line, _lines, _reason, _rule FROM {fixes}) f LEFT JOIN (SELECT DISTINCT trip FROM {rows}) u ON f.trip = u.trip",
+        fixes=table.frame,
+        rows=rows,
+    )
+    return frame, opened
+
+
+def _who(rows: nw.LazyFrame[Any], trips: np.ndarray, unit: PrivacyUnit, session: Session) -> pd.DataFrame:
+    """Tokens of each trip, aligned to ``trips``; people who share a trip count as one (ruling 3)."""
+    names = rows.collect_schema().names()
+    person = "min(person)" if "person" in names else "NULL::BIGINT"
+    found = session.sql(
+        f"SELECT trip, min({unit.value}) AS unit, {person} AS person, arg_min(driver, {unit.value}) AS driver, "
+        f"arg_min(record, {unit.value}) AS record FROM {{rows}} GROUP BY trip ORDER BY trip",
+        rows=rows,
+    )
+    table = pd.DataFrame({name: pd.array(found.column(name).to_pylist(), dtype="Int64") for name in found.column_names})
+    place = np.searchsorted(table["trip"].to_numpy(dtype=np.int64), trips)
+    return table.iloc[place].reset_index(drop=True)
+
+
+def _in_period(walks: Walks, recipe: RouteRecipe) -> Walks:
+    """Passages of the period's local days: the end of a trip past the last midnight is in no bin of the dictionary."""
+    days = TimeBins("1d", zone=recipe.time.zone)
+    span = days.span(recipe.period.first, recipe.period.last)
+    day = passage_bins(walks, days)
+    return walks.take((day >= span.start) & (day < span.stop))
+
+
+def _published(made: RouteRelease, walks: Walks, who: pd.DataFrame, session: Session) -> nw.LazyFrame[Any]:
+    """Tokens of persons of whom a published link tells."""
+    told = np.unique(walks.trip[np.isin(walks.link, made["volumes"].table["link"])])
+    persons = pd.unique(who["person"].iloc[told].dropna())
+    return session.from_arrow(pa.table({"person": pa.array(persons.tolist(), pa.int64())}))
+
+
+def passage_table(walks: Walks, who: pd.DataFrame, network: Network) -> pa.Table:
+    """The passages as the gate takes them: tokens, links, seconds and metres, in order of travel. Raw, in memory only."""
+    columns: dict[str, Any] = {
+        "trip": walks.trip.astype(np.int64),
+        "piece": walks.piece.astype(np.int64),
+        "row": np.arange(len(walks.link), dtype=np.int64),
+        "link": walks.link.astype(np.int64),
+        "enter_s": walks.enter_s,
+        "exit_s": walks.exit_s,
+        "enter_m": walks.enter_m,
+        "exit_m": walks.exit_m,
+        "length_m": network.length_m[walks.link],
+    }
+    for name in ("unit", "driver", "record"):
+        columns[name] = pa.array(who[name].iloc[walks.trip].tolist(), pa.int64(), from_pandas=True)
+    return pa.table({name: columns[name] for name in PASSAGES})
+
+
+def _spec(recipe: RouteRecipe) -> RouteReleaseSpec:
+    return RouteReleaseSpec(
+        name=recipe.release,
+        title=recipe.title,
+        purpose=recipe.purpose,
+        recipient=recipe.recipient.name,
+        recipient_kind=recipe.recipient.kind,
+        licence=recipe.licence,
+        first=recipe.period.first,
+        last=recipe.period.last,
+        operator=recipe.inputs[0].operator,
+        unit=recipe.unit,
+        routes=recipe.spec,
+        kinds=recipe.kinds,
+        streets=recipe.streets.path.name,
+        streets_sha256=sha256_of(recipe.streets.path),
+        legal_basis=recipe.legal_basis,
+        created=datetime.now(UTC).replace(microsecond=0).isoformat(),
+        version=__version__,
+    )
