@@ -35,7 +35,7 @@ from anonkit.pipeline.register import Register, product_hashes
 from anonkit.pipeline.review import write_review
 from anonkit.pipeline.review_routes import review_routes
 from anonkit.pipeline.subjects import Subjects
-from anonkit.prepare import account_for, rejected_lines, trip_token_sql
+from anonkit.prepare import INDIVIDUAL, account_for, rejected_lines, trip_token_sql
 from anonkit.publish import Handover
 from anonkit.publish.gate_routes import PASSAGES, run_route_gate
 from anonkit.publish.routes import RouteReleaseSpec, route_tables, write_routes
@@ -111,7 +111,9 @@ def make_routes(
     with progress.stage("decide"):
         made = release_routes(walks, riders, network, spec=recipe.spec)
         if recipe.records_subjects:
-            subjects.note(ingested.people, _published(made, walks, who, session), key=key, session=session)
+            subjects.note(
+                ingested.people, _published(made, walks, fixes.trips, rows, session), key=key, session=session
+            )
         progress.moment("decide:after")
     spec = _spec(recipe)
     with progress.stage("write"):
@@ -143,6 +145,7 @@ def make_routes(
         "policies": list(ingested.promises),
         "statement": spec.statement,
         "privacy": spec.privacy(made),
+        "together": ingested.together.as_dict(),
         "lines": [account.as_dict() for account in accounting],
         "routes": {name: round(value, 6) for name, value in told.items()},
         "products": [
@@ -225,10 +228,8 @@ def _tokenised(
 
 def _who(rows: nw.LazyFrame[Any], trips: np.ndarray, unit: PrivacyUnit, session: Session) -> pd.DataFrame:
     """Tokens of each trip, aligned to ``trips``; people who share a trip count as one (ruling 3)."""
-    names = rows.collect_schema().names()
-    person = "min(person)" if "person" in names else "NULL::BIGINT"
     found = session.sql(
-        f"SELECT trip, min({unit.value}) AS unit, {person} AS person, arg_min(driver, {unit.value}) AS driver, "
+        f"SELECT trip, min({unit.value}) AS unit, arg_min(driver, {unit.value}) AS driver, "
         f"arg_min(record, {unit.value}) AS record FROM {{rows}} GROUP BY trip ORDER BY trip",
         rows=rows,
     )
@@ -245,11 +246,15 @@ def _in_period(walks: Walks, recipe: RouteRecipe) -> Walks:
     return walks.take((day >= span.start) & (day < span.stop))
 
 
-def _published(made: RouteRelease, walks: Walks, who: pd.DataFrame, session: Session) -> nw.LazyFrame[Any]:
-    """Tokens of persons of whom a published link tells."""
+def _published(
+    made: RouteRelease, walks: Walks, trips: np.ndarray, rows: nw.LazyFrame[Any], session: Session
+) -> nw.LazyFrame[Any]:
+    """Tokens of all persons of a trip of whom a published link tells; companions each by his own."""
     told = np.unique(walks.trip[np.isin(walks.link, made["volumes"].table["link"])])
-    persons = pd.unique(who["person"].iloc[told].dropna())
-    return session.from_arrow(pa.table({"person": pa.array(persons.tolist(), pa.int64())}))
+    shown = session.from_arrow(pa.table({"trip": pa.array(trips[told], pa.int64())}))
+    own = INDIVIDUAL if INDIVIDUAL in rows.collect_schema().names() else "person"
+    query = f"SELECT DISTINCT {own} AS person FROM {{rows}} SEMI JOIN {{shown}} USING (trip) WHERE {own} IS NOT NULL"
+    return session.frame(query, rows=rows, shown=shown)
 
 
 def passage_table(walks: Walks, who: pd.DataFrame, network: Network) -> pa.Table:

@@ -118,6 +118,12 @@ class RouteRecipe(AnyRecipe):
         """Whether drivers are counted beside persons."""
         return self.privacy.protection.k_driver is not None
 
+    @property
+    def together(self) -> tuple[str, ...]:
+        """Signs by which an input knows who rode together (ruling 3)."""
+        mapped = {name for entry in self.inputs for name in entry.columns}
+        return tuple(sign for sign in self.privacy.together if sign in mapped and self.unit is PrivacyUnit.PERSON)
+
     @cached_property
     def protection(self) -> Protection:
         """The thresholds; no product of routes has destinations, so diversity of places is not asked."""
