@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -82,12 +81,11 @@ class ZoneRaster:
             at = shapely.get_coordinates(shapely.segmentize(in_cells, 0.5)).astype(np.int64)
             is_open[np.clip(at[:, 1], 0, rows - 1), np.clip(at[:, 0], 0, columns - 1)] = True
         is_open = ndimage.binary_dilation(is_open, structure=np.ones((3, 3), dtype=bool))
-        found: Any = ndimage.label(~is_open)  # four neighbours: patches that meet at a corner are two
-        patch = found[0]
-        label, first = np.unique(patch, return_index=True)
+        patch = ndimage.label(~is_open)[0]  # four neighbours: patches that meet at a corner are two
+        label, sample = np.unique(patch, return_index=True)
         zone = np.full(int(label[-1]) + 1, OPEN, dtype=np.int32)
         if len(zone) > 1:
-            row, column = np.divmod(first[label > 0], columns)
+            row, column = np.divmod(sample[label > 0], columns)
             zone[label[label > 0]] = exact(west + (column + 0.5) * step[0], south + (row + 0.5) * step[1])
         return cls(west=west, south=south, east=east, north=north, step=step, zone=zone[patch], exact=exact)
 
