@@ -28,6 +28,7 @@ from anonkit.pipeline.page import REPORT, noisy_tables
 from anonkit.pipeline.register import Register
 from anonkit.pipeline.review import review_noisy, write_review
 from anonkit.pipeline.subjects import Subjects
+from anonkit.prepare import deadline_findings
 from anonkit.publish import Handover
 from anonkit.publish.noisy import NoisySpec, NoisyTable, check_noisy, write_noisy
 from anonkit.recipe import NoisyProduct, NoisyRecipe
@@ -109,6 +110,7 @@ def make_noisy(
             undrawn=sum(draws != event.draws for event, draws in events),
             session=session,
         )
+        findings = (*findings, *deadline_findings(ingested.promises))
         progress.moment("gate:after")
     run = {
         "release": recipe.release,

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import narwhals.stable.v2 as nw
 import pyarrow as pa
 
 from anonkit.engine import Session
-from anonkit.pipeline.subjects import Subjects, listed
-from anonkit.prepare import People, apply_promises, clocks, count_promises, gather_people, rules_of
+from anonkit.pipeline.subjects import Subjects, listed, requested
+from anonkit.prepare import People, apply_promises, clocks, count_promises, evaluate_deadlines, gather_people, rules_of
 from anonkit.recipe import AnyRecipe
 from anonkit.registry import normalise
 from anonkit.schema import Accounting, Table
@@ -29,6 +30,7 @@ class PromiseKeeper:
     def __init__(self, recipe: AnyRecipe, *, session: Session, as_of: datetime, subjects: Subjects) -> None:
         self._recipe, self._session, self._as_of, self._subjects = recipe, session, as_of, subjects
         self._listed = listed(recipe, session=session)
+        self._requested = requested(recipe, session=session)
         self._pool_key = subjects.pool_key() if recipe.pooling.matched else None
         self.people: People | None = None
         """The people of the input that was last kept; None where nothing asked for them."""
@@ -82,6 +84,15 @@ class PromiseKeeper:
             "use": recipe.use,
             "permitted_by": " ".join(permitted.split()) if permitted else None,
             "rules": count_promises(frame, account, rules, policy=policy, session=self._session),
+            "deadlines": evaluate_deadlines(
+                self._requested,
+                self._listed,
+                self.people,
+                policy=policy,
+                operator=spec.operator,
+                as_of=self._as_of.astimezone(ZoneInfo(spec.time.zone or recipe.time.zone)).date(),
+                session=self._session,
+            ),
             "not_evaluated": skipped,
             "unreadable_identifiers": self.people.unreadable if self.people is not None else 0,
         }

@@ -27,7 +27,7 @@ from anonkit.pipeline.measure import measure_risk, product_figures
 from anonkit.pipeline.page import REPORT, measure_utility, report_tables
 from anonkit.pipeline.register import Register, product_hashes
 from anonkit.pipeline.subjects import Subjects
-from anonkit.prepare import INDIVIDUAL
+from anonkit.prepare import INDIVIDUAL, deadline_findings
 from anonkit.publish import Handover, ReleaseSpec, run_gate, write_bundle
 from anonkit.recipe import NoisyRecipe, Recipe, RouteRecipe, load_recipe
 from anonkit.report import write_report
@@ -177,6 +177,7 @@ def _make(
         findings = run_gate(places.staging, spec, resources, used=rows, session=session)
         if not any(found.failed for found in findings):
             findings = (*findings, register.overlap(recipe, product_hashes(places.staging, recipe)))
+        findings = (*findings, *deadline_findings(ingested.promises))
         progress.moment("gate:after")
     run = {
         "release": recipe.release,

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from anonkit.base.entropy import fresh_key
 from anonkit.engine import Session
-from anonkit.prepare import People, longest, person_message, read_listed
+from anonkit.prepare import People, longest, person_message, read_listed, read_requests
 from anonkit.prepare.people import Blocked
 from anonkit.prepare.tokens import SEPARATOR
 from anonkit.recipe import AnyRecipe
@@ -109,6 +109,12 @@ class Subjects:
 def listed(recipe: AnyRecipe, *, session: Session) -> pa.Table:
     """All lists of a recipe in one spelling; see `prepare.read_listed`."""
     return read_listed({str(name): path for name, path in recipe.lists.items()}, session=session, normalise=normalise)
+
+
+def requested(recipe: AnyRecipe, *, session: Session) -> pa.Table:
+    """When each request of a recipe's lists came and was carried out; see `prepare.read_requests`."""
+    paths = {str(name): path for name, path in recipe.lists.items()}
+    return read_requests(paths | {str(name): path for name, path in recipe.requests.items()}, session=session)
 
 
 def _key(folder: Path) -> bytes:

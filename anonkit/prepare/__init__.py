@@ -1,6 +1,7 @@
 """Promises kept, identifiers out, tokens in: what happens to a table before anything of it is stored."""
 
 from anonkit.prepare.account import account_for, keep_used, mark_duplicates, rejected_lines
+from anonkit.prepare.deadlines import deadline_findings, due, evaluate_deadlines, read_requests
 from anonkit.prepare.people import People, gather_people, read_listed
 from anonkit.prepare.policy import Policy, Use, bundled, check_permitted, load_policy
 from anonkit.prepare.pooling import GROUP, Member, Pooling, plan_pooling
@@ -28,6 +29,9 @@ __all__ = [
     "clocks",
     "count_promises",
     "count_together",
+    "deadline_findings",
+    "due",
+    "evaluate_deadlines",
     "gather_people",
     "keep_used",
     "kept_out",
@@ -37,6 +41,7 @@ __all__ = [
     "person_message",
     "plan_pooling",
     "read_listed",
+    "read_requests",
     "rejected_lines",
     "rules_of",
     "tokenise",

@@ -88,7 +88,7 @@ def normalised(values: pa.Table, *, session: Session, normalise: Normalise) -> p
 
 
 def read_listed(lists: Mapping[str, Path], *, session: Session, normalise: Normalise) -> pa.Table:
-    """All lists of subjects as ``rule, operator, kind, norm``; CSV or Parquet with any of the identifiers' columns.
+    """All lists of subjects as ``rule, entry, operator, kind, norm``; CSV or Parquet with any of the identifiers' columns.
 
     An entry addressed to one ``operator`` counts for that operator's inputs; with an empty one for all.
 
@@ -98,7 +98,7 @@ def read_listed(lists: Mapping[str, Path], *, session: Session, normalise: Norma
     """
     tables = []
     for rule, path in lists.items():
-        table = _texts(path)
+        table = read_texts(path)
         here = [kind for kind in KINDS if kind in table.column_names]
         if not here:
             raise SourceError(f"{path.name} has none of the columns {list(KINDS)}", hint="name them in its first line")
@@ -129,11 +129,12 @@ def read_listed(lists: Mapping[str, Path], *, session: Session, normalise: Norma
             raise SourceError(f"{path.name}, entry {entry}: {what}", hint="correct the list; it would match nobody")
         tables.append(
             session.sql(
-                f"SELECT DISTINCT '{rule}' AS rule, operator, kind, norm FROM {{joined}} WHERE norm IS NOT NULL",
+                f"SELECT DISTINCT '{rule}' AS rule, _entry AS entry, operator, kind, norm FROM {{joined}} WHERE norm IS NOT NULL",
                 joined=session.from_arrow(joined),
             )
         )
-    empty = pa.table({name: pa.array([], pa.string()) for name in ("rule", "operator", "kind", "norm")})
+    types = {name: pa.string() for name in ("rule", "entry", "operator", "kind", "norm")} | {"entry": pa.int64()}
+    empty = pa.table({name: pa.array([], type_) for name, type_ in types.items()})
     return pa.concat_tables([empty, *(table.cast(empty.schema) for table in tables)])
 
 
@@ -351,7 +352,7 @@ def _birthday(day: date, years: int) -> date:
         return date(day.year + years, 3, 1)
 
 
-def _texts(path: Path) -> pa.Table:
+def read_texts(path: Path) -> pa.Table:
     """A list as a table of texts."""
     if not path.is_file():
         raise SourceError(f"there is no list {path.name}", hint="paths are relative to the recipe")

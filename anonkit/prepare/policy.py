@@ -75,6 +75,33 @@ class Consent(Rule):
     clause: Clause = Field(min_length=10)
 
 
+class Deadline(Rule):
+    """How soon a request is carried out, or answered."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    lists: tuple[Literal["erasure", "restriction", "objection", "withdrawn_consent", "access", "correction"], ...]
+    """Requests that it is about; ``access`` and ``correction`` take no rows away."""
+    working_days: int = Field(default=0, ge=0)
+    """Monday to Friday, without the policy's ``holidays``."""
+    days: int = Field(default=0, ge=0)
+    months: int = Field(default=0, ge=0)
+    clause: Clause = Field(min_length=10)
+
+    @model_validator(mode="after")
+    def _one_span(self) -> Deadline:
+        if sum(bool(span) for span in (self.working_days, self.days, self.months)) != 1:
+            raise ValueError(f"deadline {self.name!r} needs one of working_days, days, months")
+        return self
+
+    @property
+    def words(self) -> str:
+        """``7 working days``, ``30 days``, ``1 month``."""
+        number, what = next(
+            (n, w) for n, w in ((self.working_days, "working day"), (self.days, "day"), (self.months, "month")) if n
+        )
+        return f"{number} {what}{'s' if number > 1 else ''}"
+
+
 class Policy(Rule):
     """What one operator promised."""
 
@@ -88,6 +115,9 @@ class Policy(Rule):
     retention: tuple[Retention, ...] = ()
     minimum_age: MinimumAge | None = None
     consents: tuple[Consent, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    holidays: tuple[date, ...] = ()
+    """Public holidays, which are no working days; none named: only weekends are."""
     withdrawal: Clause | None = None
     restriction: Clause | None = None
     erasure: Clause | None = None
@@ -101,6 +131,8 @@ class Policy(Rule):
         names = [rule.name for rule in self.retention]
         if len(set(names)) < len(names):
             raise ValueError("two retention rules have one name")
+        if len({rule.name for rule in self.deadlines}) < len(self.deadlines):
+            raise ValueError("two deadlines have one name")
         for rule in self.retention:
             if set(rule.uses) - set(self.uses):
                 raise ValueError(f"retention {rule.name!r} allows uses that the policy does not permit")
@@ -205,6 +237,21 @@ def before(day: date, *, years: int = 0, months: int = 0, days: int = 0) -> date
     for last in (day.day, 30, 29, 28):
         try:
             return date.fromordinal(date(year, month + 1, min(day.day, last)).toordinal() - days)
+        except ValueError:
+            continue
+    raise AssertionError(day)
+
+
+def after(day: date, *, months: int = 0, days: int = 0) -> date:
+    """The date that lies a span after another; where a month is shorter, its last day.
+
+    >>> after(date(2028, 1, 31), months=1), after(date(2026, 12, 15), days=30)
+    (datetime.date(2028, 2, 29), datetime.date(2027, 1, 14))
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    for last in (day.day, 30, 29, 28):
+        try:
+            return date.fromordinal(date(year, month + 1, min(day.day, last)).toordinal() + days)
         except ValueError:
             continue
     raise AssertionError(day)

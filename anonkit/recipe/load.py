@@ -129,8 +129,9 @@ def _resolved(data: dict[str, Any], folder: Path) -> dict[str, Any]:
         data["geo"] = geo
     if "streets" in data:
         data["streets"] = with_path(data["streets"])
-    if isinstance(data.get("lists"), dict):
-        data["lists"] = {name: full(path) for name, path in data["lists"].items()}
+    for key in ("lists", "requests"):
+        if isinstance(data.get(key), dict):
+            data[key] = {name: full(path) for name, path in data[key].items()}
     if isinstance(data.get("inputs"), list):
         data["inputs"] = [with_path(entry) for entry in data["inputs"]]
     return data

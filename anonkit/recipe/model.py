@@ -58,6 +58,8 @@ class AnyRecipe(Part):
     """A further legal basis for a use that a policy does not permit; the report prints it first."""
     lists: dict[Literal["erasure", "restriction", "objection", "withdrawn_consent"], Path] = Field(default_factory=dict)
     """Lists of subjects whose rows are left out before anything is stored."""
+    requests: dict[Literal["access", "correction"], Path] = Field(default_factory=dict)
+    """Further lists of requests, held against the policies' deadlines only."""
     registry_subjects: bool | None = None
     """Whether the subject register notes who is in the release; by default where identifiers or accounts are mapped."""
     inputs: tuple[InputSpec, ...] = Field(min_length=1)

@@ -58,6 +58,8 @@ def _one(entry: dict[str, Any]) -> list[object]:
     if rows:
         head = ("rule", "", "clause", "lines kept", "kept for anonymised products only", "dropped")
         parts.append(table(head, rows, numbers=(3, 4, 5)))
+    if entry.get("deadlines"):
+        parts.append(_deadlines(entry["deadlines"]))
     if entry.get("not_evaluated"):
         parts.append(tag("p", "Not evaluated: ", "; ".join(entry["not_evaluated"]), cls="note"))
     if entry.get("unreadable_identifiers"):
@@ -70,3 +72,24 @@ def _one(entry: dict[str, Any]) -> list[object]:
             )
         )
     return parts
+
+
+def _deadlines(told: list[dict[str, Any]]) -> Html:
+    head = (
+        "request",
+        "within",
+        "clause",
+        "requests",
+        "in time",
+        "late",
+        "open",
+        "overdue",
+        "no date",
+        "rows still here",
+    )
+    counts = ("requests", "in_time", "late", "open", "overdue", "undated", "rows_here")
+    rows = [
+        (Html(tag("code", one["list"])), one["within"], one["clause"], *(number(one[name]) for name in counts))
+        for one in told
+    ]
+    return table(head, rows, numbers=tuple(range(3, 10)))

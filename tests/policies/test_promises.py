@@ -215,3 +215,36 @@ def test_every_rule_of_the_pooled_recipe_has_its_clause_and_sums_up() -> None:
             assert rule["clause"], rule["rule"]
             assert rule["kept"] + rule["anonymised_only"] == used
             assert rule["dropped"] == read.dropped[number].get(rule["rule"], 0)
+
+
+def deadline(found: Read, name: str) -> dict[str, Any]:
+    return next(one for one in found.promises[0]["deadlines"] if one["deadline"] == name)
+
+
+def with_lists(said: dict[str, Any]) -> None:
+    said["lists"] = {name: str(SAMPLES / "lists" / f"{name}.csv") for name in ("erasure", "restriction")}
+
+
+def test_charge_az_erasure_within_seven_working_days(tmp_path: Path) -> None:
+    # of the sample's requests two concern Charge.az besides one that names nobody's operator and nobody it knows:
+    # SR-002 of the 14th, SR-007 of the 21st (a Monday: due on the 30th), SR-010 of the 25th (due on 6 October)
+    path = changed(tmp_path, "charge_az", with_lists)
+    before, on_time, after = (Read(path, day) for day in ("2026-09-22", "2026-09-30", "2026-10-07"))
+    states = [
+        [deadline(read, "destruction")[name] for name in ("open", "overdue")] for read in (before, on_time, after)
+    ]
+    assert states == [[2, 0], [2, 1], [0, 3]]
+    assert deadline(after, "destruction")["within"] == "7 working days"
+    assert "seven (7) working days" in deadline(after, "destruction")["clause"]
+    # overdue: rows of SR-007 still lie in the export
+    assert deadline(after, "destruction")["rows_here"] >= 1
+    assert after.dropped[0]["erasure"] > 0
+
+
+def test_pokupi_deletion_within_a_month(tmp_path: Path) -> None:
+    # SR-009 of 12 October is addressed to Pokupi, SR-002 and SR-010 of September to all
+    path = changed(tmp_path, "pokupi", with_lists)
+    last, past = (deadline(Read(path, day), "deletion") for day in ("2026-11-12", "2026-11-13"))
+    assert (last["within"], last["requests"]) == ("1 month", 3)
+    assert (last["overdue"], past["overdue"]) == (2, 3)
+    assert past["rows_here"] == 1
