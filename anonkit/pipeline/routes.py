@@ -35,7 +35,7 @@ from anonkit.pipeline.register import Register, product_hashes
 from anonkit.pipeline.review import write_review
 from anonkit.pipeline.review_routes import review_routes
 from anonkit.pipeline.subjects import Subjects
-from anonkit.prepare import INDIVIDUAL, account_for, rejected_lines, trip_token_sql
+from anonkit.prepare import INDIVIDUAL, account_for, deadline_findings, rejected_lines, trip_token_sql
 from anonkit.publish import Handover
 from anonkit.publish.gate_routes import PASSAGES, run_route_gate
 from anonkit.publish.routes import RouteReleaseSpec, route_tables, write_routes
@@ -124,6 +124,7 @@ def make_routes(
         findings = run_route_gate(places.staging, spec, resources, passages=passages, session=session)
         if not any(found.failed for found in findings):
             findings = (*findings, register.overlap(recipe, product_hashes(places.staging, recipe)))
+        findings = (*findings, *deadline_findings(ingested.promises))
         progress.moment("gate:after")
     accounting = (*ingested.accounting, *accounts)
     run = {
