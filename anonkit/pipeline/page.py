@@ -47,15 +47,14 @@ def report_tables(decisions: Decisions, recipe: Recipe, folder: Path, *, session
     -------
     Exact counts before suppression: inside only.
     """
-    grid, base = recipe.geo.grid, recipe.time.time_bins
+    grid = recipe.geo.grid
     parts = {}
     for part in decisions.parts:
         step = part.steps()[0]
         keys = [name for name in part.product.keys if name != ROLLED]
-        listed = ", ".join(f'"_key_{name}" AS "{name}"' for name in keys)
-        keyed = step.keyed(decisions.rows, grid, base)
-        query = f"SELECT {listed}, count(*)::BIGINT AS trips FROM {{rows}} GROUP BY ALL"
-        before = session.sql(query, rows=keyed).to_pandas()
+        listed = ", ".join(f'"{name}"' for name in keys)
+        first = decisions.of_part(part)[0].classes
+        before = session.sql(f"SELECT {listed}, rows AS trips FROM {{classes}}", classes=first).to_pandas()
         classes = align(before, _written(step, keys, folder, session), keys=keys)
         cell = "cell" if part.end else "start_cell"
         parts[part.name] = PartTable(classes=classes, bins=step.at.bins, bin=part.product.bin_column, cell=cell)
@@ -87,15 +86,10 @@ def measure_utility(
     for part in decisions.parts:
         step = part.steps()[0]
         fine = f"{part.end or 'start'}_cell"
-        told = step.keyed(decisions.rows.filter(nw.col(part.told) == 0), grid, base)
-        published = "_key_cell" if part.end else "_key_start_cell"
-        moved = session.sql(
-            f"SELECT {fine} AS fine, {published} AS cell, start_bin, count(*)::BIGINT AS n FROM {{rows}} GROUP BY ALL",
-            rows=told,
-        )
-        trips = moved.column("n").to_numpy()
-        begin = moved.column("start_bin").to_numpy() * base.seconds
-        cell, coarse = (moved.column(name).to_numpy().astype(np.int64) for name in ("fine", "cell"))
+        told = decisions.rows.filter(nw.col(part.told) == 0)
+        coarse = grid.coarsen(nw.col(fine), step.at.level).alias("coarse")
+        cell, published, moved = _counted(told.select(nw.col(fine).alias("cell"), coarse), session)
+        begin, trips = _counted(told.select("start_bin"), session)
         table = tables.parts[part.name]
         utility = product_utility(
             part.name,
@@ -104,11 +98,17 @@ def measure_utility(
             bins=step.at.bins,
             bin=table.bin,
             length=_lengths(decisions, step, table, grid, session) if shaped and not part.end else None,
-            metres=cell_displacement(cell, coarse, trips, centres=grid.centres) if shaped else None,
-            minutes=displacement_min(begin, base.seconds, step.at.bins.seconds, trips),
+            metres=cell_displacement(cell, published, moved, centres=grid.centres) if shaped else None,
+            minutes=displacement_min(begin * base.seconds, base.seconds, step.at.bins.seconds, trips),
         )
         found.append(utility.as_dict())
     return found
+
+
+def _counted(frame: nw.LazyFrame[Any], session: Session) -> tuple[np.ndarray, ...]:
+    """The distinct rows of a frame, column by column, and how many there are of each."""
+    table = session.sql("SELECT *, count(*)::BIGINT AS n FROM {frame} GROUP BY ALL", frame=frame)
+    return tuple(column.to_numpy().astype(np.int64) for column in table.columns)
 
 
 def _lengths(decisions: Decisions, step: Step, table: PartTable, grid: Any, session: Session) -> Profile:
