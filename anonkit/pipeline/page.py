@@ -14,15 +14,14 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from anonkit.engine import Session
-from anonkit.kanon import Decisions
+from anonkit.engine import Session, identifier
+from anonkit.kanon import Decision, Decisions
 from anonkit.kanon.products import ROLLED, Step
 from anonkit.publish.noisy import NoisyTable
 from anonkit.recipe import NoisyRecipe, Recipe
 from anonkit.report import PartTable, ReportTables
 from anonkit.utility import (
     Profile,
-    align,
     cell_displacement,
     displacement_min,
     length_profile,
@@ -52,10 +51,7 @@ def report_tables(decisions: Decisions, recipe: Recipe, folder: Path, *, session
     for part in decisions.parts:
         step = part.steps()[0]
         keys = [name for name in part.product.keys if name != ROLLED]
-        listed = ", ".join(f'"{name}"' for name in keys)
-        first = decisions.of_part(part)[0].classes
-        before = session.sql(f"SELECT {listed}, rows AS trips FROM {{classes}}", classes=first).to_pandas()
-        classes = align(before, _written(step, keys, folder, session), keys=keys)
+        classes = _aligned(decisions.of_part(part)[0], keys, folder, session)
         cell = "cell" if part.end else "start_cell"
         parts[part.name] = PartTable(classes=classes, bins=step.at.bins, bin=part.product.bin_column, cell=cell)
     starts = session.sql(
@@ -82,6 +78,8 @@ def measure_utility(
     """
     grid, base = recipe.geo.grid, recipe.time.time_bins
     shaped = getattr(grid, "has_shapes", True)
+    pairs = shaped and any(part.end is None for part in decisions.parts)
+    fine_lengths = _fine_lengths(decisions, grid, session) if pairs else None
     found = []
     for part in decisions.parts:
         step = part.steps()[0]
@@ -97,7 +95,7 @@ def measure_utility(
             keys=[name for name in part.product.keys if name != ROLLED],
             bins=step.at.bins,
             bin=table.bin,
-            length=_lengths(decisions, step, table, grid, session) if shaped and not part.end else None,
+            length=_lengths(fine_lengths, step, table, grid) if shaped and not part.end else None,
             metres=cell_displacement(cell, published, moved, centres=grid.centres) if shaped else None,
             minutes=displacement_min(begin * base.seconds, base.seconds, step.at.bins.seconds, trips),
         )
@@ -111,29 +109,41 @@ def _counted(frame: nw.LazyFrame[Any], session: Session) -> tuple[np.ndarray, ..
     return tuple(column.to_numpy().astype(np.int64) for column in table.columns)
 
 
-def _lengths(decisions: Decisions, step: Step, table: PartTable, grid: Any, session: Session) -> Profile:
-    """Lengths between the finest cells before, between the published cells after."""
+def _fine_lengths(decisions: Decisions, grid: Any, session: Session) -> tuple[np.ndarray, np.ndarray]:
+    """Lengths between the finest cells before, and the trips of each."""
     query = "SELECT start_cell, end_cell, count(*)::BIGINT AS n FROM {rows} GROUP BY ALL"
-    fine = session.sql(query, rows=decisions.rows).to_pandas()
+    table = session.sql(query, rows=decisions.rows)
+    start, end, trips = (table.column(name).to_numpy().astype(np.int64) for name in ("start_cell", "end_cell", "n"))
+    return trip_lengths(start, end, centres=grid.centres, side_m=_side_m(grid, 0)), trips
+
+
+def _side_m(grid: Any, level: int) -> float:
+    return grid.side_m(level) if hasattr(grid, "side_m") else 0.0
+
+
+def _lengths(fine: tuple[np.ndarray, np.ndarray] | None, step: Step, table: PartTable, grid: Any) -> Profile:
+    """Lengths between the finest cells before, between the published cells after."""
+    assert fine is not None
     after = table.classes.dropna(subset=["after"])
-    sides = []
-    for frame, level in ((fine, 0), (after, step.at.level)):
-        side_m = grid.side_m(level) if hasattr(grid, "side_m") else 0.0
-        start, end = (frame[name].to_numpy(np.int64) for name in ("start_cell", "end_cell"))
-        sides.append(trip_lengths(start, end, centres=grid.centres, side_m=side_m))
-    return length_profile(sides[0], fine["n"].to_numpy(), sides[1], after["after"].to_numpy())
+    start, end = (after[name].to_numpy(np.int64) for name in ("start_cell", "end_cell"))
+    lengths = trip_lengths(start, end, centres=grid.centres, side_m=_side_m(grid, step.at.level))
+    return length_profile(*fine, lengths, after["after"].to_numpy())
 
 
-def _written(step: Step, keys: list[str], folder: Path, session: Session) -> pd.DataFrame:
-    """Published trips of the first level's classes, as they stand in the file."""
+def _aligned(decision: Decision, keys: list[str], folder: Path, session: Session) -> pd.DataFrame:
+    """One row a class of the first level: ``before`` as decided, ``after`` as it stands in the file (nan: not there)."""
+    step, listed = decision.step, ", ".join(identifier(name) for name in decision.part.product.keys if name != ROLLED)
     product = step.part.product
-    path = folder / f"{product.kind}.parquet"
     conditions = ["true"]
     if product.roll_up:
         conditions.append(f"{ROLLED} = 0")
     if step.part.end:
         conditions.append(f"\"end\" = '{step.part.end}'")
-    listed = ", ".join(f'"{name}"' for name in keys)
-    count = "count(*)::BIGINT" if product.kind == "trips" else "sum(trips)::BIGINT"
-    query = f"SELECT {listed}, {count} AS trips FROM {{file}} WHERE {' AND '.join(conditions)} GROUP BY ALL"
-    return session.sql(query, file=path).to_pandas()
+    count = "count(*)" if product.kind == "trips" else "sum(trips)"
+    query = (
+        f"SELECT {listed}, coalesce(b.before, 0)::DOUBLE AS before, a.after::DOUBLE AS after FROM "
+        f"(SELECT {listed}, sum(rows) AS before FROM {{classes}} GROUP BY ALL) b FULL JOIN "
+        f"(SELECT {listed}, {count} AS after FROM {{file}} WHERE {' AND '.join(conditions)} GROUP BY ALL) a USING ({listed})"
+    )
+    file = folder / f"{product.kind}.parquet"
+    return session.sql(query, classes=decision.classes, file=file).to_pandas()

@@ -82,33 +82,61 @@ def count_error(before: ArrayLike, after: ArrayLike) -> CountError:
         raise SchemaError(f"{old.shape} counts before, {new.shape} after", hint="align both on the same classes")
     if np.isnan(old).any() or (old < 0).any():
         raise SchemaError("a count before is negative or missing", hint="give 0 where a class held nothing")
+    old, new, many = _grouped(old, new)
     published = ~np.isnan(new)
     filled = np.where(published, new, 0.0)
     there = old > 0
     either = there | (filled != 0)
     known = published & there
-    top = np.argsort(-old, kind="stable")[: min(TOP, int(there.sum()))]
-    total, given = float(old.sum()), float(filled.sum())
+    total, given = float((old * many).sum()), float((filled * many).sum())
+    wrong = np.abs(old - filled)
+    top = np.argsort(-old, kind="stable")
+    room = np.clip(TOP - (np.cumsum(many[top]) - many[top]), 0, many[top]) * there[top]
     return CountError(
-        classes=int(there.sum()),
-        classes_published=int(known.sum()),
+        classes=int(many[there].sum()),
+        classes_published=int(many[known].sum()),
         trips=total,
         trips_published=given,
         share_published=given / total if total else 0.0,
-        misplaced=float(np.abs(_shares(old) - _shares(filled)).sum() / 2),
-        divergence=divergence(old, filled),
-        mean_error=float(np.abs(old - filled)[either].mean()) if either.any() else 0.0,
-        median_relative_error=float(np.median(np.abs(filled - old)[known] / old[known])) if known.any() else 0.0,
-        top_error=float(np.abs(old - filled)[top].mean()) if len(top) else 0.0,
-        top_published=float(published[top].mean()) if len(top) else 0.0,
-        rank_correlation=_spearman(old[there], filled[there]),
+        misplaced=float((np.abs(_shares(old, many) - _shares(filled, many)) * many).sum() / 2),
+        divergence=divergence(old, filled, many=many),
+        mean_error=float(np.average(wrong[either], weights=many[either])) if either.any() else 0.0,
+        median_relative_error=_median((wrong / np.where(there, old, 1))[known], many[known]),
+        top_error=float(np.average(wrong[top], weights=room)) if room.any() else 0.0,
+        top_published=float(np.average(published[top], weights=room)) if room.any() else 0.0,
+        rank_correlation=_spearman(old[there], filled[there], many[there]),
     )
 
 
-def divergence(before: ArrayLike, after: ArrayLike) -> float:
+def _grouped(old: NDArray[np.float64], new: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Distinct pairs of counts, and how often each occurs: millions of classes have few different pairs."""
+    filled = np.nan_to_num(new, nan=-1.0)
+    whole = len(old) and (np.floor(old) == old).all() and (np.floor(filled) == filled).all() and filled.min() >= -1
+    if not whole or float(old.max()) * (float(filled.max()) + 2) >= 2**62:
+        return old, new, np.ones(len(old))
+    width = int(filled.max()) + 2
+    key, many = np.unique(old.astype(np.int64) * width + filled.astype(np.int64) + 1, return_counts=True)
+    after = (key % width - 1).astype(float)
+    return (key // width).astype(float), np.where(after < 0, np.nan, after), many.astype(float)
+
+
+def _median(values: NDArray[np.float64], many: NDArray[np.float64]) -> float:
+    """Median of values that occur ``many`` times each; 0 of none."""
+    if not len(values):
+        return 0.0
+    order = np.argsort(values, kind="stable")
+    last = np.cumsum(many[order])
+    middle = [
+        np.searchsorted(last, place, side="right")
+        for place in (np.floor((last[-1] - 1) / 2), np.ceil((last[-1] - 1) / 2))
+    ]
+    return float(values[order][middle].mean())
+
+
+def divergence(before: ArrayLike, after: ArrayLike, *, many: ArrayLike | None = None) -> float:
     """Jensen–Shannon divergence (natural logarithm) of two histograms; negative noise counts as 0.
 
-    If one of them is empty, nothing is in common and the answer is ln 2; if both are, it is 0.
+    ``many`` says how often each field occurs (default: once). If one of them is empty, nothing is in common and the answer is ln 2; if both are, it is 0.
 
     Examples
     --------
@@ -119,7 +147,9 @@ def divergence(before: ArrayLike, after: ArrayLike) -> float:
     -------
     A figure about raw data: inside only.
     """
-    p, q = _shares(np.asarray(before, float)), _shares(np.asarray(after, float))
+    left, right = np.asarray(before, float), np.asarray(after, float)
+    each = np.ones(left.shape) if many is None else np.asarray(many, float)
+    p, q = _shares(left, each), _shares(right, each if right.shape == left.shape else np.ones(right.shape))
     if p.shape != q.shape:
         raise SchemaError(f"histograms of {p.shape} and {q.shape} fields", hint="use the same public bins")
     if not p.any() or not q.any():
@@ -127,26 +157,30 @@ def divergence(before: ArrayLike, after: ArrayLike) -> float:
     middle = (p + q) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p > 0, p * np.log(p / middle), 0) + np.where(q > 0, q * np.log(q / middle), 0)
-    return float(max(terms.sum() / 2, 0.0))
+    return float(max((terms * each).sum() / 2, 0.0))
 
 
-def _shares(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+def _shares(counts: NDArray[np.float64], many: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of one field of each count; all fields together make 1."""
     clipped = np.clip(np.nan_to_num(counts), 0, None)
-    total = clipped.sum()
+    total = (clipped * many).sum()
     return clipped / total if total else clipped
 
 
-def _spearman(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
-    if len(left) < 3 or np.ptp(left) == 0 or np.ptp(right) == 0:
+def _spearman(left: NDArray[np.float64], right: NDArray[np.float64], many: NDArray[np.float64]) -> float:
+    if many.sum() < 3 or np.ptp(left) == 0 or np.ptp(right) == 0:
         return float("nan")
-    return float(np.corrcoef(_ranks(left), _ranks(right))[0, 1])
+    x, y = _ranks(left, many), _ranks(right, many)
+    x, y = x - np.average(x, weights=many), y - np.average(y, weights=many)
+    return float((many * x * y).sum() / np.sqrt((many * x * x).sum() * (many * y * y).sum()))
 
 
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks with ties at their mean."""
-    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
+def _ranks(values: NDArray[np.float64], many: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks with ties at their mean, of values that occur ``many`` times each."""
+    _, inverse = np.unique(values, return_inverse=True)
+    count = np.bincount(inverse, weights=many)
     last = np.cumsum(count)
-    return ((last - count + last + 1) / 2)[inverse]
+    return np.asarray(((last - count + last + 1) / 2)[inverse])
 
 
 def _plain(value: Any) -> Any:
