@@ -225,7 +225,7 @@ def _sampled_side(source: AttackRows, rows: Rows) -> Iterator[RiskFigure]:
 def _sampled_surface(source: AttackRows, rows: Rows) -> tuple[SurfacePoint, ...]:
     grid, base = source.recipe.geo.grid, source.recipe.time.time_bins
     few = rows.of(np.unique(rows.unit)[:FEW_OF_MANY])
-    width = _widths(base.seconds, (86_400,))[-1]
+    width = _widths(base.seconds, (21_600,))[-1]
     return tuple(
         SurfacePoint(
             place=grid.level_name(level),
