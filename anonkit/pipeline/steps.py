@@ -27,10 +27,22 @@ from anonkit.geo import generalise as coarsen_trips
 from anonkit.kanon import Decisions, Level, Product, decide_products
 from anonkit.kanon.products import Kind, Part
 from anonkit.pipeline.measure import product_figures
-from anonkit.prepare import account_for, keep_used, mark_duplicates, tokenise
+from anonkit.pipeline.promised import keep_promises, without_identifiers
+from anonkit.prepare import (
+    GROUP,
+    RIDES,
+    SIGNS,
+    Policy,
+    account_for,
+    count_together,
+    keep_used,
+    kept_out,
+    mark_duplicates,
+    tokenise,
+)
 from anonkit.recipe import load_recipe
 from anonkit.schema import Accounting, Table
-from anonkit.sources import InputSpec, OpenInput, read_generic, visits_as_trips
+from anonkit.sources import HOME, InputSpec, OpenInput, preset_names, preset_of, read_generic, visits_as_trips
 from anonkit.utility import ProductUtility, align, product_utility
 
 UNKNOWN = "unknown"
@@ -41,6 +53,16 @@ class RawTrips(Table):
     """Trips as the operator wrote them, lazily; nothing of them is stored until ``prepare`` took identifiers out."""
 
     opened: OpenInput | None = field(default=None, repr=False, compare=False)
+    spec: InputSpec | None = field(default=None, repr=False, compare=False)
+    """What the columns mean."""
+
+
+@dataclass(frozen=True, repr=False)
+class Prepared(Table):
+    """Trips under tokens, with what the operator's promises kept and dropped."""
+
+    promises: dict[str, Any] | None = field(default=None, compare=False)
+    """Of each rule: its clause, and lines kept, kept for anonymised products only, dropped; deadlines; what was not evaluated."""
 
 
 def read_trips(
@@ -58,11 +80,13 @@ def read_trips(
     Parameters
     ----------
     path : the export.
-    source : the operator, as the recipe names it.
+    source : the operator, as the recipe names it; without recipe and columns, an operator or format that comes with anonkit
+        (``kontaktplus``, ``uklon``, ``pokupi``, ``mds``, …).
     recipe : take the meaning of the columns, the zone and the public area from this recipe's input of that operator.
     columns : without a recipe: canonical name → the operator's name (``start, end, person, start_lon, …``).
     as_of : the instant after which a clock is wrong; default now.
-    **more : without a recipe: further keys of an input, such as ``mode``, ``direct``, ``time={"zone": "Asia/Baku"}``.
+    **more : without a recipe: further keys of an input, such as ``mode``, ``direct``, ``accounts={"path": …}``,
+        ``time={"zone": "Asia/Baku"}``.
 
     Returns
     -------
@@ -90,31 +114,55 @@ def read_trips(
         box = read.geo.grid.box
     elif columns is not None:
         spec = InputSpec.model_validate({"path": path, "operator": source, "columns": dict(columns), **more})
+    elif preset_of(source, Path(path)) is not None:
+        name, operator = preset_of(source, Path(path)) or ("", "")
+        spec = InputSpec.model_validate({"path": path, "source": name, "operator": operator or source, **more})
+        home = spec.time.zone or HOME.get(spec.operator)
+        spec = spec.model_copy(update={"time": spec.time.model_copy(update={"zone": home})})
     if spec is None:
         raise SourceError(
             f"nothing says what the columns of {Path(path).name} mean",
-            hint="give recipe='data/recipes/….yml', or columns={'person': …, 'start': …, …}; `anonkit inspect` helps",
+            hint="give recipe='data/recipes/….yml', columns={'person': …, 'start': …, …}, or one of the sources "
+            f"{list(preset_names())}; `anonkit inspect` helps",
         )
     table, opened = read_generic(spec, session=session or Session(), as_of_s=int(instant(as_of).timestamp()), box=box)
     table = visits_as_trips(table)
-    return RawTrips(table.frame, table.schema, table.session, opened=opened)
+    return RawTrips(table.frame, table.schema, table.session, opened=opened, spec=spec)
 
 
-def prepare(table: Table) -> Table:
-    """Take identifiers out, leave duplicates and rows of nobody out, and account for every line.
+def prepare(
+    table: Table,
+    *,
+    policy: str | Path | Policy | None = None,
+    use: str | None = None,
+    as_of: str | date | datetime | None = None,
+    erase: str | Path | None = None,
+    lists: Mapping[str, str | Path] | None = None,
+) -> Prepared:
+    """Keep the operator's promises, take identifiers out, leave duplicates and rows of nobody out, account for every line.
 
     Parameters
     ----------
     table : from ``read_trips``, or any ``Table.of(...)`` with the column that is counted.
+    policy : a bundled policy (``"kontaktplus"``), a path, or a ``Policy``: clocks, age and consents.
+    use : what it is for, held against the policy; without one the strictest reading of each rule holds.
+    as_of : the instant at which clocks, ages and deadlines are evaluated; default now.
+    erase : list of people to be erased, CSV or Parquet with ``phone, email, account_id, card_number``.
+    lists : further lists by rule: ``restriction``, ``objection``, ``withdrawn_consent``.
 
     Returns
     -------
-    Table of the used trips with tokens of this call; ``.accounting`` says where all lines went. Nulls in ``mode`` and
-    ``operator`` are the category "unknown".
+    Prepared : the used trips with tokens of this call; ``.accounting`` says where all lines went, ``.promises`` which rule kept
+    and dropped how many. Nulls in ``mode`` and ``operator`` are the category "unknown".
+
+    Raises
+    ------
+    RecipeError : no such policy or list. PermissionRefusedError : the policy does not permit ``use``.
 
     Privacy
     -------
-    Tokens are keyed with a key that is forgotten when this returns. Coordinates and times are still exact.
+    Tokens are keyed with a key that is forgotten when this returns. Coordinates and times are still exact. Rows of people on
+    a list are never stored. The subject register is not asked: ``release`` does that.
     """
     session, unit = table.session, table.schema.unit_column
     opened = table.opened if isinstance(table, RawTrips) else None
@@ -126,14 +174,25 @@ def prepare(table: Table) -> Table:
     if "_line" not in names:
         query = "SELECT *, row_number() OVER () AS _line FROM {frame}"
         plain = plain.with_frame(session.frame(query, frame=plain.frame))
-    safe = tokenise(plain, key=fresh_key(), by_distinct=opened is not None and opened.stream is None)
+    kept = None
+    if policy is not None or erase is not None or lists:
+        spec = table.spec if isinstance(table, RawTrips) else None
+        named = {**(lists or {}), **({"erasure": erase} if erase is not None else {})}
+        zone = (spec.time.zone if spec is not None else None) or table.schema.zone or "UTC"
+        plain, kept = keep_promises(
+            plain, opened, spec, policy=policy, use=use, as_of=instant(as_of), lists=named, zone=zone
+        )
+        plain = without_identifiers(plain)
+    safe = tokenise(plain, key=fresh_key(), by_distinct=opened is not None and opened.stream is None, together=SIGNS)
     texts = [name for name in ("mode", "operator") if name in safe.schema]
-    rule = nw.col("_rule") if "_rule" in names else nw.lit(None, dtype=nw.String)
+    rule = nw.col("_rule") if "_rule" in safe.frame.collect_schema().names() else nw.lit(None, dtype=nw.String)
     nobody = nw.when(nw.col(unit).is_null() & rule.is_null()).then(nw.lit(f"no_{unit}")).otherwise(rule)
     frame = safe.frame.with_columns(
         *(nw.col(name).cast(nw.String).fill_null(UNKNOWN).alias(name) for name in texts), nobody.alias("_rule")
     )
     if {"operator", "trip"} <= set(names):
+        if kept is not None:  # of rows that a promise keeps out nothing but the rule counts
+            frame = frame.with_columns(nw.when(~kept_out()).then(nw.col("trip")).alias("trip"))
         frame = mark_duplicates(frame, session)
     rows = int(session.value("SELECT count(*) FROM {frame}", frame=frame))
     account = account_for(
@@ -144,8 +203,10 @@ def prepare(table: Table) -> Table:
         header=0 if opened is None else opened.header_lines,
         dropped_columns=() if opened is None else opened.dropped_columns,
     )
-    used = frame.filter(nw.col("_reason").is_null() & nw.col("_rule").is_null()).drop("_reason", "_rule", "_line")
-    return replace(safe, frame=used, accounting=account)
+    used = frame.filter(nw.col("_reason").is_null() & nw.col("_rule").is_null())
+    gone = ["_reason", "_rule", "_line", *(["_note", f"_{GROUP}"] if kept is not None else [])]
+    told = kept.told(frame, account, session) if kept is not None else None
+    return Prepared(used.drop(*gone), safe.schema, session, accounting=account, shapes=safe.shapes, promises=told)
 
 
 def generalise(table: Table, *, cells: Tessellation, bins: TimeBins, period: tuple[date, date] | None = None) -> Table:
@@ -159,6 +220,7 @@ def generalise(table: Table, *, cells: Tessellation, bins: TimeBins, period: tup
     Returns
     -------
     Table with ``start_cell, end_cell, start_bin``, stored once in the session's private folder; ``.accounting`` goes on.
+    People known to have ridden together (``party``; ``vehicle``, start and end; a shared ``trip``) have one token (ruling 3).
 
     Privacy
     -------
@@ -167,14 +229,25 @@ def generalise(table: Table, *, cells: Tessellation, bins: TimeBins, period: tup
     account = table.accounting
     if not isinstance(account, Accounting) or "_lines" not in table.frame.collect_schema().names():
         coarse = coarsen_trips(table, cells=cells, bins=bins, period=period)
-        return replace(coarse, frame=table.session.checkpoint(coarse.frame, "generalised"))
+        return _as_one(replace(coarse, frame=table.session.checkpoint(coarse.frame, "generalised")))
     nothing = nw.lit(None, dtype=nw.String).alias("_reason")
     coarse = coarsen_trips(table.with_frame(table.frame.with_columns(nothing)), cells=cells, bins=bins, period=period)
     frame = table.session.checkpoint(coarse.frame, "generalised")
     query = "SELECT _rule, sum(_lines)::BIGINT FROM {frame} WHERE _rule IS NOT NULL GROUP BY 1 ORDER BY 1"
     dropped = dict(table.session.rows(query, frame=frame))
     left = replace(account, used=account.used - sum(dropped.values()), dropped={**account.dropped, **dropped})
-    return replace(coarse, frame=keep_used(frame), accounting=left.check())
+    return _as_one(replace(coarse, frame=keep_used(frame), accounting=left.check()))
+
+
+def _as_one(table: Table) -> Table:
+    """Companions under one token (ruling 3), without the columns by which they were found."""
+    names = table.frame.collect_schema().names()
+    rides = {f"_{ride}": ride for ride in RIDES.values() if f"_{ride}" in names}
+    frame = table.frame.rename(rides)
+    if {"trip", "person"} <= set(names) and table.schema.unit_column == "person":
+        frame, _ = count_together(frame, table.session, signs=SIGNS)
+    plain = [name for name in names if name not in rides]
+    return replace(table, frame=frame.select(*plain))
 
 
 @dataclass(frozen=True, kw_only=True)

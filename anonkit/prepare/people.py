@@ -302,7 +302,11 @@ def _facts(
 ) -> tuple[pa.Table, tuple[str, ...], list[str]]:
     """Dates and consents of each account, the consents that this use needs, and those that nothing tells."""
     names = accounts.column_names if accounts is not None else []
-    asked = [entry.name for entry in (policy.consents if policy else ()) if not entry.uses or use in entry.uses]
+    asked = [
+        entry.name
+        for entry in (policy.consents if policy else ())
+        if not entry.uses or use is None or use in entry.uses
+    ]
     if use is not None and f"consent_{use}" in names:
         asked.append(use)
     asked = list(dict.fromkeys(asked))

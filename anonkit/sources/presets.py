@@ -10,6 +10,7 @@ Does not look at the file: an export that differs from its format is refused for
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from anonkit.sources import bakikart, charge_az, kontaktplus, mds, ocpi, pokupi, tides, uklon
@@ -17,6 +18,8 @@ from anonkit.sources import bakikart, charge_az, kontaktplus, mds, ocpi, pokupi,
 FORMATS = (kontaktplus, mds, bakikart, tides, uklon, charge_az, ocpi, pokupi)
 MERGED = ("columns", "also", "identifiers", "others", "lookups", "places", "accounts", "scale", "time", "checks")
 """Keys whose parts are overridden one by one."""
+HOME: Mapping[str, str] = {"kontaktplus": "Asia/Baku", "bakikart": "Asia/Baku"}
+"""Clock of an operator's times without offset, where no recipe says its zone."""
 OFFERED = ("accounts",)
 """Keys that hold only where the recipe names their file; a preset knows its columns."""
 
@@ -28,6 +31,22 @@ def preset_names() -> tuple[str, ...]:
     True
     """
     return tuple(sorted(name for module in FORMATS for name in module.PRESETS))
+
+
+def preset_of(source: str, path: Path) -> tuple[str, str | None] | None:
+    """Preset and operator that a name stands for: the preset itself, or an operator's format of trips for this kind of file.
+
+    >>> preset_of("kontaktplus", Path("rides.csv")), preset_of("kontaktplus", Path("trips.json")), preset_of("town", Path("x.csv"))
+    (('kontaktplus_csv', 'kontaktplus'), ('mds', 'kontaktplus'), None)
+    """
+    known = {name: preset for module in FORMATS for name, preset in module.PRESETS.items()}
+    if source in known:
+        return source, known[source].get("operator")
+    json = any(suffix in (".json", ".jsonl", ".ndjson") for suffix in path.suffixes)
+    for name, preset in known.items():
+        if preset.get("operator") == source and preset["kind"] != "visits" and ("records" in preset) == json:
+            return name, source
+    return None
 
 
 def with_preset(said: Mapping[str, Any]) -> dict[str, Any]:
