@@ -143,6 +143,28 @@ class Town:
         rows: list[dict[str, Any]] = pq.read_table(self.folder / out / f"{kind}.parquet").to_pylist()
         return rows
 
+    def in_zones(self, names: dict[str, str]) -> Callable[[dict[str, Any]], None]:
+        """Write the cells as zones ``z<column><row>`` in two districts, some by other names; a recipe that releases them."""
+        west, south = FIRST_COLUMN * LON_STEP / 1e6 - 180, FIRST_ROW * LAT_STEP / 1e6 - 90
+        features = []
+        for column, row in ((column, row) for column in range(8) for row in range(8)):
+            left, right = (west + (column + side) * LON_STEP / 1e6 for side in (0, 1))
+            low, high = (south + (row + side) * LAT_STEP / 1e6 for side in (0, 1))
+            ring = [(left, low), (right, low), (right, high), (left, high), (left, low)]
+            name = names.get(f"z{column}{row}", f"z{column}{row}")
+            told = {"zone": name, "district": "west" if column < 4 else "east"}
+            shape = {"type": "Polygon", "coordinates": [ring]}
+            features.append({"type": "Feature", "properties": told, "geometry": shape})
+        path = self.folder / "zones.geojson"
+        path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
+
+        def change(recipe: dict[str, Any]) -> None:
+            recipe["geo"] = {"zones": {"path": path.name, "id": "zone", "parents": ["district"]}}
+            rolled = [{"level": "district", "bins": "1d"}]
+            recipe["products"] = {"flows": {"level": "zone", "bins": "3h", "roll_up": rolled}}
+
+        return change
+
     def run(self, out: str = "out") -> dict[str, Any]:
         """The run as it is kept inside."""
         run: dict[str, Any] = json.loads((self.folder / f"{out}.inside" / "run.json").read_text(encoding="utf-8"))

@@ -1,8 +1,9 @@
 """The tables behind the reviewer's page, and what the release is worth.
 
 *Before* are the used rows after thinning at each product's first level; *after* is read back from the written files, so
-noise and suppression are in it as the recipient sees them. What a roll-up tells only coarser counts as missing here and
-is told beside (``share_by_level``). Everything here is about raw data and stays inside; nothing of it decides (ruling 19).
+noise and suppression are in it as the recipient sees them. What a roll-up tells only coarser stands beside: counted by the
+first level's classes, so that the page does not call it missing, and as published by its own cells. The utility is that of
+the first level. Everything here is about raw data and stays inside; nothing of it decides (ruling 19).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import numpy as np
 import pandas as pd
 
 from anonkit.engine import Session, identifier
+from anonkit.geo import Tessellation, Zones
+from anonkit.geo.grid import LEVEL
 from anonkit.kanon import Decision, Decisions
 from anonkit.kanon.products import ROLLED, Step
 from anonkit.publish.noisy import NoisyTable
@@ -52,18 +55,27 @@ def report_tables(decisions: Decisions, recipe: Recipe, folder: Path, *, session
         step = part.steps()[0]
         keys = [name for name in part.product.keys if name != ROLLED]
         classes = _aligned(decisions.of_part(part)[0], keys, folder, session)
-        cell = "cell" if part.end else "start_cell"
-        parts[part.name] = PartTable(classes=classes, bins=step.at.bins, bin=part.product.bin_column, cell=cell)
+        cell, rest = "cell" if part.end else "start_cell", None
+        if part.product.roll_up:
+            rolled = _rolled(decisions, step, keys, recipe, session)
+            classes = classes.merge(rolled, on=keys, how="left").fillna({"rolled": 0})
+            rest = _rest(step, cell, folder, session)
+        parts[part.name] = PartTable(
+            classes=classes, bins=step.at.bins, bin=part.product.bin_column, cell=cell, rest=rest
+        )
     starts = session.sql(
         "SELECT start_cell AS cell, count(*)::BIGINT AS trips FROM {rows} GROUP BY 1", rows=decisions.rows
     )
     suppression = folder / "suppression.parquet"
+    names, zones = _named_zones(parts, grid)
     return ReportTables(
         parts=parts,
+        names=names,
+        zones=zones,
         starts=starts.to_pandas(),
         suppression=session.collect(session.scan_parquet(suppression)).to_pandas() if suppression.is_file() else None,
         shapes=grid if getattr(grid, "has_shapes", True) else None,
-        area=recipe.geo.area,
+        area=grid.to_geodataframe(grid.levels - 1) if names and isinstance(grid, Zones) else recipe.geo.area,
     )
 
 
@@ -147,3 +159,50 @@ def _aligned(decision: Decision, keys: list[str], folder: Path, session: Session
     )
     file = folder / f"{product.kind}.parquet"
     return session.sql(query, classes=decision.classes, file=file).to_pandas()
+
+
+def _rolled(decisions: Decisions, step: Step, keys: list[str], recipe: Recipe, session: Session) -> pd.DataFrame:
+    """Trips of each class of the first level that only a coarser class tells, as ``rolled``."""
+    told = decisions.rows.filter(nw.col(step.part.told) > 0)
+    keyed = step.keyed(told, recipe.geo.grid, recipe.time.time_bins)
+    listed = ", ".join(f'"_key_{name}" AS {identifier(name)}' for name in keys)
+    query = f"SELECT {listed}, count(*)::DOUBLE AS rolled FROM {{rows}} GROUP BY ALL"
+    return session.sql(query, rows=keyed).to_pandas()
+
+
+def _rest(step: Step, cell: str, folder: Path, session: Session) -> pd.DataFrame:
+    """``cell, trips`` of the rolled-up classes as they stand in the file."""
+    product = step.part.product
+    count = "count(*)" if product.kind == "trips" else "sum(trips)"
+    end = f" AND \"end\" = '{step.part.end}'" if step.part.end else ""
+    query = (
+        f"SELECT {cell} AS cell, {count}::BIGINT AS trips FROM {{file}} WHERE {ROLLED} > 0{end} GROUP BY 1 ORDER BY 1"
+    )
+    return session.sql(query, file=folder / f"{product.kind}.parquet").to_pandas()
+
+
+def _named_zones(parts: dict[str, PartTable], grid: Tessellation) -> tuple[dict[int, str], Any]:
+    """Names of all zones by cell, and the coarsest zones with all that the first product tells of each; nothing on a grid."""
+    if not isinstance(grid, Zones) or not grid.has_shapes:
+        return {}, None
+    names: dict[int, str] = {}
+    for level in range(grid.levels):
+        table = grid.to_geodataframe(level)
+        names |= dict(zip(table["cell"].tolist(), table["id"].astype(str), strict=True))
+    if grid.levels == 1 or not parts:
+        return names, None
+    part = next(iter(parts.values()))
+    told = part.classes.dropna(subset=["after"])[[part.cell, "after"]].set_axis(["cell", "trips"], axis=1)
+    both = pd.concat([told, *([] if part.rest is None else [part.rest])])
+    if not len(both):
+        return names, None
+    sums = both["trips"].groupby([_coarsest(cell, grid) for cell in both["cell"].astype("int64")]).sum()
+    zones = grid.to_geodataframe(grid.levels - 1)
+    zones = zones[zones["cell"].isin(sums.index)].reset_index(drop=True)
+    return names, zones.assign(name=zones["id"].astype(str), trips=zones["cell"].map(sums).astype("int64"))
+
+
+def _coarsest(cell: int, grid: Zones) -> int:
+    """The coarsest zone that a zone of any level lies in."""
+    level, top = cell // LEVEL, grid.levels - 1
+    return top * LEVEL + cell % LEVEL // 10 ** (grid.digits_below(top) - grid.digits_below(level))

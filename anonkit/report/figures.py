@@ -16,12 +16,21 @@ class PartTable:
     """All classes of one product."""
 
     classes: pd.DataFrame
-    """``keys``, ``before`` (trips), ``after`` (published trips; nan where not published). Inside only."""
+    """``keys``, ``before`` (trips), ``after`` (published trips; nan where not published), and where the product rolls up,
+    ``rolled``: trips that only a coarser class tells. Inside only."""
     bins: TimeBins
     bin: str
     """Which column is the time bin."""
     cell: str
     """Which column is the cell that maps show: the origin."""
+    rest: pd.DataFrame | None = None
+    """``cell, trips`` of rolled-up classes as published, cells of coarser levels; None where nothing is rolled up."""
+
+    @property
+    def told(self) -> pd.DataFrame:
+        """``classes`` with ``after`` as all trips that are told, at the first level or rolled up; nothing is nan."""
+        rolled = self.classes.get("rolled", 0)
+        return self.classes.assign(after=self.classes["after"].fillna(0) + rolled)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,5 +48,7 @@ class ReportTables:
     """The public area: a file, a GeoDataFrame or a geometry."""
     noisy: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Noisy tables as they are written, by name; no true counts."""
+    names: Mapping[int, str] = field(default_factory=dict)
+    """Names of zones by cell, of all levels; empty on a grid."""
     zones: Any = None
-    """A GeoDataFrame of named public zones with ``name`` and ``trips``, where the recipe has zones."""
+    """A GeoDataFrame of the coarsest named public zones with ``name`` and ``trips``, where the recipe has zones in a hierarchy."""

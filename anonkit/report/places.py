@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anonkit.geo.grid import LEVEL
 from anonkit.report.figures import PartTable, ReportTables
 from anonkit.report.html import Html, figure, section, table, tag
 from anonkit.report.words import number, part_text
@@ -33,7 +34,13 @@ def places(tables: ReportTables) -> Html | None:
     if not len(part.classes):  # no used line: there is nothing to draw, and the gate refuses
         return None
     view = _view(part.classes, part.cell, tables)
-    more: dict[str, Any] = {"shapes": tables.shapes, "area": tables.area, "view": view, "form": "file"}
+    more: dict[str, Any] = {
+        "shapes": tables.shapes,
+        "area": tables.area,
+        "view": view,
+        "names": tables.names,
+        "form": "file",
+    }
     after = part.classes.dropna(subset=["after"])
     parts: list[object] = []
     pictures = []
@@ -55,11 +62,34 @@ def places(tables: ReportTables) -> Html | None:
         if len(ends):
             picture = cell_map(ends, value="after", cell=arrivals.cell, title="Leaves: arrivals in volumes", **more)
             pictures.append(figure(picture, "Sum over the published classes."))
+    for rolled, other in tables.parts.items():
+        pictures += _rest(rolled, other, more)
     if tables.zones is not None:
-        zones = zone_map(tables.zones, value="trips", name="name", title="Leaves: by zone", form="file")
-        pictures.append(figure(zones, "Sum over the published classes by zone."))
+        zones = zone_map(tables.zones, value="trips", name="name", title="Leaves: by the coarsest zones", form="file")
+        pictures.append(figure(zones, f"All that {part_text(name)} tells, first level and rolled up together."))
     parts.append(tag("div", *pictures, cls="pair"))
     return section("places", "Where and when", *parts)
+
+
+def _rest(name: str, part: PartTable, more: dict[str, Any]) -> list[Html]:
+    """One map for each level that the rest of a parent is gathered at (ruling 9), its cells as they are published."""
+    if part.rest is None or not len(part.rest):
+        return []
+    found = []
+    for level, cells in part.rest.groupby(part.rest["cell"] // LEVEL):
+        at = more["shapes"].level_name(int(level)) if hasattr(more["shapes"], "level_name") else f"level {level}"
+        told = float(cells["trips"].sum())
+        picture = cell_map(
+            cells, cell="cell", title=f"Leaves rolled up: starts in {part_text(name)}, {at}",
+            absent="no rest, or none that may be told", **{**more, "view": None if len(cells) > 1 else more["view"]},
+        )  # fmt: skip
+        found.append(
+            figure(
+                picture,
+                f"{number(told)} trips, told as the rest of a coarser cell or of more hours; never beside it whole.",
+            )
+        )
+    return found
 
 
 def _weeks(part: PartTable, after: pd.DataFrame) -> list[Html]:
@@ -84,23 +114,23 @@ def missing(tables: ReportTables) -> Html | None:
     for name, part in tables.parts.items():
         shown = part_text(name)
         if tables.shapes is not None and len(part.classes):
-            shares = _shares(part)
+            shares = _shares(part.told, part.cell)
             view = _view(part.classes, part.cell, tables)
             picture = suppression_map(
-                shares, cell=part.cell, share="share", shapes=tables.shapes, area=tables.area, view=view,
+                shares, cell=part.cell, share="share", shapes=tables.shapes, area=tables.area, view=view, names=tables.names,
                 title=f"Missing in {shown}, by cell", form="file",
             )  # fmt: skip
             pictures.append(
                 figure(
                     picture,
-                    f"{percent(_missing(part.classes))} of all trips are missing in {shown} at its first level.",
+                    _told_missing(part, shown),
                 )
             )
         week = suppression_week_map(
-            part.classes, bins=part.bins, bin=part.bin, before="before", after="after",
+            part.told, bins=part.bins, bin=part.bin, before="before", after="after",
             title=f"Missing in {shown}, by time", form="file",
         )  # fmt: skip
-        pictures.append(figure(week, "Quiet hours lose most: few people ride then."))
+        pictures.append(figure(week, "Quiet hours lose most: few people ride then." + _hint_rolled(part)))
     parts.append(tag("div", *pictures, cls="pair"))
     if tables.suppression is not None and len(tables.suppression):
         parts += [tag("h3", "What the recipient is told"), _bands(tables.suppression)]
@@ -196,16 +226,25 @@ def _highest(part: PartTable) -> float:
     return float(grid.max(initial=1))
 
 
-def _shares(part: PartTable) -> pd.DataFrame:
-    sums = part.classes.assign(after=part.classes["after"].fillna(0)).groupby(part.cell)[["before", "after"]].sum()
+def _shares(classes: pd.DataFrame, cell: str) -> pd.DataFrame:
+    sums = classes.groupby(cell)[["before", "after"]].sum()
     sums = sums[sums["before"] > 0]
     share = (1 - sums["after"] / sums["before"]).clip(0, 1)
-    return pd.DataFrame({part.cell: sums.index.to_numpy(), "share": share.to_numpy()})
+    return pd.DataFrame({cell: sums.index.to_numpy(), "share": share.to_numpy()})
 
 
-def _missing(classes: pd.DataFrame) -> float:
-    total = float(classes["before"].sum())
-    return max(0.0, 1 - float(classes["after"].fillna(0).sum()) / total) if total else 0.0
+def _told_missing(part: PartTable, shown: str) -> str:
+    """How much is missing, and how much is told coarser only."""
+    total = max(float(part.classes["before"].sum()), 1.0)
+    gone = percent(max(0.0, 1 - float(part.told["after"].sum()) / total))
+    if "rolled" not in part.classes:
+        return f"{gone} of all trips are missing in {shown}."
+    rolled = percent(float(part.classes["rolled"].sum()) / total)
+    return f"{gone} of all trips are missing in {shown}; {rolled} more are told rolled up only, and do not count as missing."
+
+
+def _hint_rolled(part: PartTable) -> str:
+    return " What is told rolled up counts where it happened." if "rolled" in part.classes else ""
 
 
 def _view(classes: pd.DataFrame, cell: str, tables: ReportTables) -> tuple[float, float, float, float]:

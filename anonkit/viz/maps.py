@@ -7,7 +7,7 @@ empty, which means suppressed *or* none; the note says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ def cell_map(
     area: Any = None,
     view: Sequence[float] | None = None,
     name: str | None = None,
+    names: Mapping[Any, str] | None = None,
     breaks: Sequence[float] | None = None,
     absent: str = "none, or suppressed",
     title: str = "",
@@ -48,7 +49,7 @@ def cell_map(
         out where ``table`` is a GeoDataFrame or comes from ``generalise``.
     area : public area whose outline is drawn: a file, a GeoDataFrame or a geometry.
     view : west, south, east, north in degrees to show; default what the cells fill.
-    name : column with a cell's name for the reader; default its code.
+    name : column with a cell's name for the reader; default its code. names : the same by cell.
     breaks : lower ends of the colour classes; give the same to two maps that are to be compared.
     absent : what a cell without a row means. In a release it is never zero alone.
 
@@ -74,14 +75,14 @@ def cell_map(
     """
     frame = as_pandas(table)
     sums = summed(frame, [cell], value)
-    names = _names(frame, cell, name)
+    named = _namer(_names(frame, cell, name) or names)
     polygons = polygons_of(sums[cell].to_numpy(), table, shapes, cell)
     found = sums["value"].to_numpy(float)
     chosen = tuple(breaks) if breaks is not None else value_breaks(found.max(initial=1))
     whole = bool(np.all(found == np.floor(found)))
     keys = _keys(chosen, whole=whole)
     areas = tuple(
-        Area(shape=shape, key=int(key), text=f"{names.get(code, code)}: {number(amount)} {unit}")
+        Area(shape=shape, key=int(key), text=f"{named(code)}: {number(amount)} {unit}")
         for shape, key, code, amount in zip(polygons, class_of(found, chosen), sums[cell], found, strict=True)
     )
     note = f"no colour: {absent}" if area is not None else ""
@@ -136,6 +137,7 @@ def flow_map(
     shapes: Any = None,
     area: Any = None,
     view: Sequence[float] | None = None,
+    names: Mapping[Any, str] | None = None,
     most: int = 120,
     title: str = "",
     unit: str = "trips",
@@ -146,6 +148,7 @@ def flow_map(
     Parameters
     ----------
     table : any table with ``start``, ``end`` and ``value``; ``value=None`` counts rows.
+    names : names of cells for the reader; default their codes.
     most : int >= 1. Noise may leave flows of zero or less: those are never drawn. A note on the figure tells how many flows are left out and what they hold.
 
     Returns
@@ -164,11 +167,15 @@ def flow_map(
     drawn_flows = sums.head(most)
     codes = np.unique(np.concatenate([drawn_flows[start].to_numpy(), drawn_flows[end].to_numpy()]))
     polygons = polygons_of(codes, table, shapes, start)
+    named = _namer(names)
     centres = {code: (shape.centroid.x, shape.centroid.y) for code, shape in zip(codes, polygons, strict=True)}
     highest = float(sums["value"].max()) if len(sums) else 1.0
     arrows = tuple(
         Arrow(
-            start=centres[a], end=centres[b], width=float(np.sqrt(v / highest)), text=f"{a} → {b}: {number(v)} {unit}"
+            start=centres[a],
+            end=centres[b],
+            width=float(np.sqrt(v / highest)),
+            text=f"{named(a)} → {named(b)}: {number(v)} {unit}",
         )
         for a, b, v in zip(drawn_flows[start], drawn_flows[end], drawn_flows["value"], strict=True)
     )
@@ -176,7 +183,7 @@ def flow_map(
     note = f"{len(arrows):,} largest flows" + (
         f"; {len(rest):,} more with {number(rest.sum())} {unit} are not drawn" if len(rest) else ""
     )
-    areas = tuple(Area(shape=shape, key=-1, text=str(code)) for code, shape in zip(codes, polygons, strict=True))
+    areas = tuple(Area(shape=shape, key=-1, text=named(code)) for code, shape in zip(codes, polygons, strict=True))
     scene = MapScene(
         title=title, unit=unit, areas=areas, arrows=arrows, outline=outline_of(area), view=_view(view), note=note
     )
@@ -192,6 +199,8 @@ def suppression_map(
     shapes: Any = None,
     area: Any = None,
     view: Sequence[float] | None = None,
+    names: Mapping[Any, str] | None = None,
+    what: str = "suppressed",
     title: str = "",
     form: Form = "notebook",
 ) -> Any:
@@ -201,6 +210,7 @@ def suppression_map(
     ----------
     table : with ``share``: one row a cell and the suppressed share from 0 to 1. Without: the table ``suppression`` of a
         release; of a cell's hours the worst band is drawn.
+    names : names of cells for the reader; default their codes. what : what the share is a share of, in the legend.
 
     Returns
     -------
@@ -210,17 +220,17 @@ def suppression_map(
     -------
     Exact shares stay inside; bands are released.
     """
-    frame = as_pandas(table)
+    frame, named = as_pandas(table), _namer(names)
     if share is not None:
         require(frame, cell, share)
         codes, shares = frame[cell].to_numpy(), frame[share].to_numpy(float)
         keys = np.digitize(shares, [1e-12, 0.05, 0.20, 0.50])
-        texts = [f"{code}: {part:.0%} of the trips suppressed" for code, part in zip(codes, shares, strict=True)]
+        texts = [f"{named(code)}: {part:.0%} of the trips {what}" for code, part in zip(codes, shares, strict=True)]
     else:
         require(frame, cell, band)
         worst = pd.Series([BANDS.index(told) for told in frame[band]], dtype=int).groupby(frame[cell].to_numpy()).max()
         codes, keys = worst.index.to_numpy(), worst.to_numpy()
-        texts = [f"{code}: {BANDS[key]} % in its worst hour" for code, key in zip(codes, keys, strict=True)]
+        texts = [f"{named(code)}: {BANDS[key]} % in its worst hour" for code, key in zip(codes, keys, strict=True)]
     polygons = polygons_of(codes, table, shapes, cell)
     areas = tuple(
         Area(shape=shape, key=int(key), text=text) for shape, key, text in zip(polygons, keys, texts, strict=True)
@@ -228,9 +238,7 @@ def suppression_map(
     legend = tuple(
         Key(colour=colour, label=f"{told.replace('-', '–')} %") for colour, told in zip(ORANGES, BANDS, strict=True)
     )
-    scene = MapScene(
-        title=title, unit="suppressed", areas=areas, keys=legend, outline=outline_of(area), view=_view(view)
-    )
+    scene = MapScene(title=title, unit=what, areas=areas, keys=legend, outline=outline_of(area), view=_view(view))
     return drawn(scene, form)
 
 
@@ -239,6 +247,10 @@ def _view(view: Sequence[float] | None) -> tuple[float, float, float, float] | N
         return None
     west, south, east, north = map(float, view)
     return west, south, east, north
+
+
+def _namer(names: Mapping[Any, str] | None) -> Callable[[Any], str]:
+    return lambda code: (names or {}).get(code, str(code))
 
 
 def _names(frame: pd.DataFrame, cell: str, name: str | None) -> dict[Any, Any]:

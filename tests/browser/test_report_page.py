@@ -66,6 +66,26 @@ def test_a_planted_name_stays_text(browser: Any, watched: Any, report: Path) -> 
     context.close()
 
 
+def test_a_planted_zone_name_stays_text(browser: Any, watched: Any, town: Any, tmp_path: Path) -> None:
+    """A zone's name comes from a file that somebody downloaded: it is text in maps, tables and tips, and nothing runs."""
+    made = town.busy().release(
+        town.in_zones({"z11": PLANTED, "z51": "</title></svg><script>document.title='taken'</script>"})
+    )
+    context = browser.new_context(viewport={"width": 1160, "height": 900})
+    seen = watched(context.new_page(), (made.report.as_uri(),))
+    seen.page.goto(made.report.as_uri())
+    assert seen.page.locator("img").count() == 0
+    assert seen.page.locator("script").count() == 0
+    assert seen.page.title().startswith("Inside: ")
+    tips = seen.page.evaluate("() => [...document.querySelectorAll('svg title')].map(title => title.textContent)")
+    assert f"{PLANTED}: 7 trips" in tips
+    assert any(tip.startswith(f"{PLANTED} → </title></svg>") for tip in tips)
+    assert seen.errors == []
+    assert seen.requests == [made.report.as_uri()]
+    seen.page.screenshot(path=tmp_path / "zones.png", full_page=True)
+    context.close()
+
+
 def test_even_planted_markup_can_load_and_run_nothing(browser: Any, watched: Any, report: Path) -> None:
     """The twin: with the escape removed, the page's own policy is the second wall."""
     broken = report.with_name("broken.html")

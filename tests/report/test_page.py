@@ -207,7 +207,7 @@ def test_figures_are_drawn_from_the_tables() -> None:
     seen = Seen(render_report(RUN, tables()))
     assert seen.tags.count("figure") >= 7
     assert seen.tags.count("svg") >= seen.tags.count("figure")
-    assert "23 % of all trips are missing in flows at its first level" in seen.text  # 3 of 13
+    assert "23 % of all trips are missing in flows." in seen.text  # 3 of 13
 
 
 def test_everything_from_data_is_escaped() -> None:
@@ -269,7 +269,7 @@ def test_published_zero_and_suppressed_are_told_apart_in_the_missing_share() -> 
         2.0,
         0.0,
     ]  # published as 0 is still not suppressed, one trip is gone
-    assert "8 % of all trips are missing in flows at its first level" in Seen(render_report(RUN, given)).text  # 1 of 13
+    assert "8 % of all trips are missing in flows." in Seen(render_report(RUN, given)).text  # 1 of 13
 
 
 def test_r01_a_source_without_persons_does_not_speak_of_people() -> None:
