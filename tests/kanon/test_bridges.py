@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from anonkit.kanon import bridges, bridges_flow
 from anonkit.kanon.bridges import Classes, Fallen, OpenRows, Threshold, Told, complementary, derivable
+from anonkit.publish import gate_system
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -180,3 +181,31 @@ def test_compiled_and_plain_loops_find_the_same(rows: list[Row], k: int) -> None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bridges_flow, "SMALL", 0)
         assert [mask.tolist() for mask in derivable(*table)] == plain
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(tables(), st.integers(2, 4), st.booleans())
+def test_r11_the_gate_finds_what_the_attacker_finds_and_passes_what_stands(
+    rows: list[Row], k: int, pooled: bool
+) -> None:
+    every = set(range(6))
+    leaks = derived(rows, every, every, k, pooled=pooled)
+    assert not leaks or _gate(rows, every, every, k, pooled)
+    fallen = complementary(*opened(rows, 6, 6, k, pooled=pooled))
+    assert _gate(rows, every - set(fallen.starts), every - set(fallen.ends), k, pooled) == 0
+
+
+def _gate(rows: list[Row], starts: set[int], ends: set[int], k: int, pooled: bool) -> int:
+    live = {number % 2 for number in starts | ends}
+    groups: dict[tuple[int, int, int], int] = {}
+    table = []
+    for row in rows:
+        if row[2] in live:
+            number = groups.setdefault(_group(row, starts, ends), len(groups))
+            table.append((number, row[3], row[4] if pooled else 0))
+    if not groups:
+        return 0
+    first = np.array([6 + b if s < 0 else s for s, _, b in groups])
+    last = np.array([14 + b if e < 0 else 8 + e for _, e, b in groups])
+    found: int = gate_system._small_groups(first, last, [gate_system.Counted(np.unique(np.array(table), axis=0), k)])
+    return found
