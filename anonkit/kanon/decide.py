@@ -9,11 +9,14 @@ The total of a time bin is treated as known: where a part publishes something ne
 the smallest of its new classes there is suppressed beside it. Where all trips from a place at a time that a recipient
 could know of lead to one destination, the destination is given away, and the class is suppressed (ruling 7).
 
+Last, volumes are held against trips and flows as rows and columns of one table (`system`): what they give away together
+falls beside.
+
 Rows are counted once, by class and person; coarser levels are sums of that tally (`classes.tallies`), and what each row
 is told by is noted once, at the end.
 
-Does not protect against: differences between two releases (the registry's business), linear combinations over several
-origins and destinations at once (rows and columns of a flow table), what a class's members share beside destinations.
+Does not protect against: differences between two releases (the registry's business), bounds short of exact values, what a
+class's members share beside destinations.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from anonkit.classes import Protection, Tally, class_counts, coarser, is_safe, s
 from anonkit.engine import Session, identifier
 from anonkit.geo import Tessellation, TimeBins
 from anonkit.kanon.products import Kind, Part, Product, Step, check_chain
+from anonkit.kanon.system import PublishedStep, suppress_beside
 
 NOTHING = -1
 """Of a row that a part does not tell."""
@@ -45,6 +49,8 @@ class Decision:
     """Bins in which a class that holds the thresholds fell to protect the rest."""
     suppressed_alike: int
     """Classes that fell because they gave a destination or an origin away."""
+    suppressed_system: int = 0
+    """Classes that fell because rows and columns together gave a few people away."""
 
     @property
     def part(self) -> Part:
@@ -127,7 +133,8 @@ def decide_products(
 
     Privacy
     -------
-    Every published class, and every remainder by subtraction along the products, holds 0 rows or the thresholds.
+    Every published class, every remainder by subtraction along the products, and every group that rows and columns give
+    together, holds 0 rows or the thresholds.
 
     Sources
     -------
@@ -159,7 +166,11 @@ def decide_products(
         if counted is not None:
             _drop(counted, session)
     told = session.table("SELECT * FROM {told}", told=_with_told(rows, decided, setting))
-    return Decisions(steps=tuple(decided), rows=told, thinned=thinned)
+    published = tuple(PublishedStep(step=decision.step, published=decision.published) for decision in decided)
+    beside = suppress_beside(told, published, grid=grid, base=base, protection=protection, session=session)
+    standing = zip(decided, beside.published, beside.fallen, strict=True)
+    decided = [replace(decision, published=kept, suppressed_system=fell) for decision, kept, fell in standing]
+    return Decisions(steps=tuple(decided), rows=beside.rows, thinned=thinned)
 
 
 def _first(rows: nw.LazyFrame[Any], step: Step, setting: _Setting) -> tuple[_Counted, nw.LazyFrame[Any], int]:

@@ -83,8 +83,7 @@ def suppress_beside(
 def _numbered(one: PublishedStep, session: Session) -> PublishedStep:
     keys = ", ".join(f'"{key}"' for key in one.step.part.product.keys)
     query = f"SELECT *, row_number() OVER (ORDER BY {keys}) - 1 AS _number FROM {{published}}"
-    frame = session.checkpoint(session.frame(query, published=one.published), "numbered")
-    return PublishedStep(step=one.step, published=frame)
+    return PublishedStep(step=one.step, published=session.table(query, published=one.published))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +109,7 @@ class _System:
         found = complementary(rows, starts, ends)
         if not found.cuts:
             return None
-        covered = self.session.checkpoint(self._placed(self.rows, range(len(self.steps))), "covered")
+        covered = self.session.table("SELECT * FROM {rows}", rows=self._placed(self.rows, range(len(self.steps))))
         group: dict[int, dict[int, int]] = {}
         if self.protection.l_places <= 2 and self._chain:  # of three places, a fallen destination could leave two
             told, group = self._told(covered, bin_codes)
@@ -131,7 +130,7 @@ class _System:
         for number, one in enumerate(self.steps):
             listed = ", ".join(map(str, sorted(fallen[number])))
             where = f"WHERE _number NOT IN ({listed})" if listed else ""
-            published.append(self.session.frame(f"SELECT * EXCLUDE (_number) FROM {{p}} {where}", p=one.published))
+            published.append(self.session.table(f"SELECT * EXCLUDE (_number) FROM {{p}} {where}", p=one.published))
             told = one.step.part.told
             if listed:
                 changes[told] = (
@@ -139,9 +138,10 @@ class _System:
                 )
         replaced = ", ".join(f"CASE {cases} ELSE {told} END AS {told}" for told, cases in changes.items())
         names = ", ".join(f'"{name}"' for name in self.rows.collect_schema().names())
-        rows = self.session.frame(f"SELECT {names} FROM (SELECT * REPLACE ({replaced}) FROM {{rows}})", rows=covered)
+        rows = self.session.table(f"SELECT {names} FROM (SELECT * REPLACE ({replaced}) FROM {{rows}})", rows=covered)
+        self.session.drop(covered)
         return Beside(
-            rows=self.session.checkpoint(rows, "beside"),
+            rows=rows,
             published=tuple(published),
             fallen=tuple(len(codes) for codes in fallen),
             cuts=found.cuts,

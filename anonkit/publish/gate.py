@@ -28,6 +28,7 @@ from anonkit.engine import Session
 from anonkit.kanon import Step
 from anonkit.publish.gate_companions import companions
 from anonkit.publish.gate_sql import ROW_RISK, GateSql
+from anonkit.publish.gate_system import system_findings
 from anonkit.publish.spec import ReleaseSpec
 from anonkit.publish.told import word_findings
 from anonkit.publish.write import product_resource
@@ -75,6 +76,7 @@ def _findings(
     marked = sql.marked(sql.rows(used), folder)
     for step in spec.steps:
         yield from _recount(step, folder / f"{step.part.product.kind}.parquet", marked, sql, spec)
+    yield from system_findings(marked, sql)
     yield from _suppression(folder, marked, sql, spec)
     session.drop(marked)
 
