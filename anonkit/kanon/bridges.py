@@ -7,7 +7,8 @@ bipartite graph of suppressed groups. One group alone is such a cut when it is a
 graph theoretic approach to statistical data security). Every sum of untold groups that linear algebra gives exactly is a
 union of closed cuts (docs/THREATS.md has the proof), so a release is safe against it when each holds k persons. Counting
 distinct persons in the least cut is hard (it is a least label cut), so people are divided among their groups: the sum of
-the shares is never more than the people, and least cuts of sums are found by flows. What cannot be proved safe, falls.
+the shares is never more than the people, and least cuts of sums are found by flows; what they leave in doubt is settled as
+an integer programme (`bridges_exact`). What cannot be proved safe, falls.
 
 The recipient is taken to know which groups are empty, and the total of each bin of the coarsest volumes' width. Not
 covered: bounds short of exact values, totals of finer bins combined with rows and columns, other releases.
@@ -20,8 +21,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from anonkit.kanon.bridges_exact import small_side
 from anonkit.kanon.bridges_flow import FREE, adjacency, kernel
 
+_Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 NOWHERE = -1
 SHARES = 2520
 """A person is divided into so many shares: the least number that 1 to 10 divide."""
@@ -261,7 +264,7 @@ def _components(tail: np.ndarray, head: np.ndarray, nodes: int) -> np.ndarray:
     return found
 
 
-def _distinct(edge: np.ndarray, one: Threshold) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _distinct(edge: np.ndarray, one: Threshold) -> _Pairs:
     """Distinct (edge, person, group); rows of nobody and within one node are left out."""
     keep = (edge >= 0) & (one.codes >= 0)
     group = np.zeros(len(edge), dtype=np.int64) if one.among is None else one.among
@@ -297,10 +300,11 @@ def _cut_each(
     needs = np.array([SHARES * one.least * parts for one, parts in zip(thresholds, spread, strict=True)])
     side = np.zeros(graph.nodes, dtype=np.bool_)
     small: dict[int, np.ndarray] = {}
+    doubtful: dict[int, np.ndarray] = {}
     free, proved = ~keep, -1
     while not free.all() and int(free.sum()) > proved:  # fewer edges to divide people over, and more can be proved
         proved = int(free.sum())
-        doubtful: dict[int, np.ndarray] = {}
+        doubtful.clear()
         capacities = np.array([_capacities(pairs, free, len(edges)) for pairs in distinct])
         order = np.flatnonzero(~free)
         order = order[np.argsort(-capacities[0][order], kind="stable")]
@@ -315,12 +319,45 @@ def _cut_each(
                 doubtful[here] = side.copy()
             place = next_cut(tail, head, offsets, at, capacities, needs, order, place + 1, side)
         free = capacities[0] >= FREE
-    if not free.all():
-        small |= doubtful
+    for here, cut_side in doubtful.items():
+        mine = np.flatnonzero(piece == here)
+        side_ = _settled(mine, free, tail, head, distinct, thresholds, graph.nodes)
+        if side_ is not None:
+            small[here] = side_ if side_.any() else cut_side
     return [one[label] for one in small.values()]
 
 
-def _capacities(pairs: tuple[np.ndarray, np.ndarray, np.ndarray], free: np.ndarray, count: int) -> np.ndarray:
+def _settled(
+    mine: np.ndarray,
+    free: np.ndarray,
+    tail: np.ndarray,
+    head: np.ndarray,
+    distinct: Sequence[_Pairs],
+    thresholds: Sequence[Threshold],
+    nodes: int,
+) -> np.ndarray | None:
+    """The exact answer for one piece: a small closed side, None where there is none, no node where it is not settled."""
+    united = _united(tail[mine], head[mine], free[mine], nodes)
+    first, last = united[tail[mine]], united[head[mine]]
+    number, codes = _edges_between(first, last, nodes)
+    if not len(codes):
+        return None
+    places, at = np.unique(np.concatenate([codes // nodes, codes % nodes]), return_inverse=True)
+    renumbered = np.full(len(tail), -1)
+    renumbered[mine] = number
+    unsettled = False
+    for (edges, people, groups), one in zip(distinct, thresholds, strict=True):
+        inside = renumbered[edges] >= 0
+        pairs = np.unique(np.stack([renumbered[edges[inside]], people[inside], groups[inside]]), axis=1)
+        settled, side = small_side(at[: len(codes)], at[len(codes) :], (pairs[0], pairs[1], pairs[2]), one.least)
+        if side is not None:
+            found: np.ndarray = np.isin(united, places[side])
+            return found
+        unsettled |= not settled
+    return np.zeros(nodes, dtype=bool) if unsettled else None
+
+
+def _capacities(pairs: _Pairs, free: np.ndarray, count: int) -> np.ndarray:
     """Shares of the people on each edge: each person is divided over the edges that may be cut."""
     edges, people, groups = pairs
     open_ = ~free[edges]
@@ -332,7 +369,7 @@ def _capacities(pairs: tuple[np.ndarray, np.ndarray, np.ndarray], free: np.ndarr
     return capacity
 
 
-def _people(pairs: tuple[np.ndarray, np.ndarray, np.ndarray], cut: np.ndarray) -> int:
+def _people(pairs: _Pairs, cut: np.ndarray) -> int:
     """Distinct persons on the edges of a cut: the most of one group of operators."""
     edges, people, groups = pairs
     inside = cut[edges]

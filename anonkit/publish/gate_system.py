@@ -3,7 +3,8 @@
 Written apart from `kanon.bridges`: groups of untold trips come from the gate's SQL over the written files; single groups are
 looked for by linear algebra (a group is derivable when every vector that all published totals leave unchanged is zero
 there), sets of groups by SciPy's maximum flow over a network in which travel back is free: a set that follows from the
-totals is a cut there. Sets are proved to hold k people by dividing each person among the groups that are still in doubt.
+totals is a cut there. Sets are proved to hold k people by dividing each person among the groups that are still in doubt;
+what that leaves open is asked as an integer programme over the groups.
 Source: Gusfield 1988; ruling 11. The recipient is taken to know which groups are empty and the totals of the bins in which
 volumes are published.
 
@@ -27,6 +28,8 @@ from anonkit.publish.gate_sql import GateSql
 PARTS = 2520
 DENSE = 300
 """Pieces of up to so many groups are looked at by linear algebra as well."""
+TREE = 50_000
+"""Nodes of the solver's tree; what is not settled by then is no pass."""
 ENDLESS = 2**30
 
 
@@ -141,7 +144,7 @@ def _small_groups(starts: np.ndarray, ends: np.ndarray, counted: list[Counted]) 
         proved = _proved(merged // nodes, merged % nodes, edge.ravel(), counted, nodes)
         joined = _joined(merged // nodes, merged % nodes, proved, nodes)
         if np.array_equal(joined, np.arange(nodes)):
-            return max(int(single > 0), len(np.unique(_piece(merged // nodes, merged % nodes, nodes))))
+            return max(int(single > 0), _left(merged // nodes, merged % nodes, edge.ravel(), counted, nodes))
         label = joined[label]
 
 
@@ -191,6 +194,67 @@ def _carries(tail: np.ndarray, head: np.ndarray, room: np.ndarray, need: int, no
             together[together == together[end]] = together[start]
         proved[number] = True
     return proved
+
+
+def _left(tail: np.ndarray, head: np.ndarray, edge: np.ndarray, counted: list[Counted], nodes: int) -> int:
+    """Pieces that hold a small derivable set, or are not settled."""
+    piece, small = _piece(tail, head, nodes), 0
+    for number in np.unique(piece):
+        mine = piece == number
+        renumbered = np.where(mine, np.cumsum(mine) - 1, -1)
+        within = np.where(edge >= 0, renumbered[edge], -1)
+        small += any(_few_may_leave(tail[mine], head[mine], one.merged(within), one.least) for one in counted)
+    return small
+
+
+def _few_may_leave(tail: np.ndarray, head: np.ndarray, table: np.ndarray, least: int) -> bool:
+    """Whether some groups follow from the totals and hold fewer than ``least`` people of every fleet; also if not settled.
+
+    Groups are chosen (0 or 1), nodes have a height: a chosen group falls by one from its start to its end, others are level.
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
+
+    places, at = np.unique(np.concatenate([tail, head]), return_inverse=True)
+    size = int(table[:, 2].max(initial=0)) + 1
+    people, person = np.unique(table[:, 1] * size + table[:, 2], return_inverse=True)
+    groups, heights = len(tail), len(places)
+    width = groups + heights + len(people)
+    each = np.arange(groups)
+    level = csr_array(
+        (
+            np.repeat([1.0, -1.0, 1.0], groups),
+            (
+                np.tile(each, 3),
+                np.concatenate([each, groups + at[:groups], groups + at[groups:]]),
+            ),
+        ),
+        shape=(groups, width),
+    )
+    told = np.arange(len(table))
+    seen = csr_array(
+        (
+            np.repeat([1.0, -1.0], len(table)),
+            (np.tile(told, 2), np.concatenate([groups + heights + person.ravel(), table[:, 0]])),
+        ),
+        shape=(len(table), width),
+    )
+    rules = [LinearConstraint(level, 0.0, 0.0)]
+    if len(table):
+        rules.append(LinearConstraint(seen, 0.0, np.inf))
+    rules.append(LinearConstraint((np.arange(width) < groups).astype(float)[None, :], 1.0, np.inf))
+    for fleet in range(size):
+        own = np.zeros(width)
+        own[groups + heights :] = people % size == fleet
+        rules.append(LinearConstraint(own[None, :], 0.0, float(least - 1)))
+    answer = milp(
+        np.zeros(width),
+        integrality=(np.arange(width) < groups).astype(float),
+        bounds=Bounds(0.0, 1.0),
+        constraints=rules,
+        options={"node_limit": TREE},
+    )
+    return bool(answer.status != 2)  # 2: there is none
 
 
 def _joined(tail: np.ndarray, head: np.ndarray, proved: np.ndarray, nodes: int) -> np.ndarray:

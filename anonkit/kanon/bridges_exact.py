@@ -1,0 +1,71 @@
+"""Whether a piece of the suppression graph holds a derivable group of few people: exactly, as an integer programme.
+
+Least cuts of divided people (`bridges`) prove most pieces safe. Where people travel in several groups of a piece they may
+prove too little; then the question itself is asked: is there a closed side whose leaving groups hold fewer people than the
+threshold in every fleet? Variables are the side of each node and whether a person leaves; a piece is small once what is
+proved has been joined. Solved by HiGHS (Huangfu and Hall 2018). A piece that is too large or not settled is not called safe.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+PAIRS = 5_000
+"""Pieces of more pairs (group, person) are not tried."""
+NODES = 20_000
+"""Of the solver's tree: a limit that does not hang on the machine."""
+
+
+def small_side(
+    tail: np.ndarray, head: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray], least: int
+) -> tuple[bool, np.ndarray | None]:
+    """Whether the piece is settled; and the nodes of a closed side whose cut holds fewer than ``least`` people, if any.
+
+    Parameters
+    ----------
+    tail, head : nodes of each edge, from 0.
+    pairs : distinct edges, persons and fleets.
+    least : the threshold; a cut holds the most people that one fleet has of it (ruling 2).
+    """
+    edges, people, fleets = pairs
+    if len(edges) > PAIRS:
+        return False, None
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import coo_array
+
+    nodes, count = int(max(tail.max(), head.max())) + 1, len(tail)
+    persons, person = np.unique(people * (int(fleets.max(initial=0)) + 1) + fleets, return_inverse=True)
+    own = persons % (int(fleets.max(initial=0)) + 1)
+    number = np.arange(count)
+    leave = np.arange(len(edges))
+    # an edge's tail is on the side where its head is; who is on an edge that is cut leaves; something is cut; few leave
+    kept = coo_array(
+        (np.repeat([1.0, -1.0], count), (np.concatenate([number, number]), np.concatenate([tail, head]))),
+        shape=(count, nodes + len(persons)),
+    )
+    leaving = coo_array(
+        (
+            np.repeat([1.0, -1.0, 1.0], [len(edges)] * 3),
+            (np.concatenate([leave] * 3), np.concatenate([nodes + person, tail[edges], head[edges]])),
+        ),
+        shape=(len(edges), nodes + len(persons)),
+    )
+    total = np.zeros(nodes + len(persons))
+    np.add.at(total, tail, 1.0)
+    np.add.at(total, head, -1.0)
+    constraints = [
+        LinearConstraint(kept.tocsr(), 0.0, 1.0),
+        LinearConstraint(leaving.tocsr(), 0.0, np.inf),
+        LinearConstraint(total[None, :], 1.0, np.inf),
+    ]
+    for fleet in np.unique(own):
+        few = np.concatenate([np.zeros(nodes), (own == fleet).astype(float)])
+        constraints.append(LinearConstraint(few[None, :], 0.0, float(least - 1)))
+    cost = np.concatenate([np.zeros(nodes), np.ones(len(persons))])
+    whole = np.concatenate([np.ones(nodes), np.zeros(len(persons))])
+    found = milp(
+        cost, integrality=whole, bounds=Bounds(0.0, 1.0), constraints=constraints, options={"node_limit": NODES}
+    )
+    if found.x is not None:
+        return True, np.asarray(found.x[:nodes] > 0.5)
+    return found.status == 2, None
