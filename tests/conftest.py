@@ -239,17 +239,27 @@ def replace_everywhere(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, Any], 
     return put
 
 
-@pytest.fixture(scope="session")
-def recount() -> Any:
-    """``Recount``, the class that counts a release again without anonkit."""
-    path = ROOT / "tests" / "recount" / "recount.py"
-    spec = importlib.util.spec_from_file_location("recount", path)
+def _counting(name: str) -> Any:
+    """A module of tests/recount under its own name; it imports nothing of anonkit."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "recount" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["recount"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
-    return module.Recount
+    return module
+
+
+@pytest.fixture(scope="session")
+def recount() -> Any:
+    """``Recount``, the class that counts a release again without anonkit."""
+    return _counting("recount").Recount
+
+
+@pytest.fixture(scope="session")
+def recount_places(recount: Any) -> Any:
+    """``PlacesRecount``: the same for stations, zones and visits."""
+    return _counting("recount_places").PlacesRecount
 
 
 @pytest.fixture(scope="session")

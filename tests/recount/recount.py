@@ -8,6 +8,7 @@ are carried out. Slow and plain on purpose.
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import math
 from collections import Counter, defaultdict
@@ -80,11 +81,7 @@ class Recount:
     def __init__(self, path: Path) -> None:
         self.folder = path.parent
         self.recipe: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        geo = self.recipe["geo"]
-        self.lat_step = round(geo["cell_m"] / 111_320 * 1e6)
-        self.lon_step = round(geo["cell_m"] / (111_320 * math.cos(math.radians(geo["latitude"]))) * 1e6)
-        collection = json.loads((self.folder / geo["area"]).read_text(encoding="utf-8"))
-        self.area = shapely.union_all([shapely.from_geojson(json.dumps(f["geometry"])) for f in collection["features"]])
+        self._ground(self.recipe["geo"])
         self.zone = ZoneInfo(self.recipe["time"]["zone"])
         protect = self.recipe["privacy"]["protect"]
         self.unit = "person" if "person" in protect else next(iter(protect))
@@ -96,6 +93,12 @@ class Recount:
         self._signs = self.recipe["privacy"].get("together", ["party", "vehicle", "trip"])
         self.companions = 0
         """People who shared a ride."""
+
+    def _ground(self, geo: dict[str, Any]) -> None:
+        self.lat_step = round(geo["cell_m"] / 111_320 * 1e6)
+        self.lon_step = round(geo["cell_m"] / (111_320 * math.cos(math.radians(geo["latitude"]))) * 1e6)
+        collection = json.loads((self.folder / geo["area"]).read_text(encoding="utf-8"))
+        self.area = shapely.union_all([shapely.from_geojson(json.dumps(f["geometry"])) for f in collection["features"]])
 
     # --- raw files -------------------------------------------------------------------------------------------------
 
@@ -137,9 +140,7 @@ class Recount:
         return self.bin(trip.local_s, self.recipe["time"]["bins"])
 
     def _read(self, spec: dict[str, Any], result: Recounted, now: datetime) -> None:
-        lines = (self.folder / spec["path"]).read_bytes().decode("utf-8-sig").split("\n")
-        if lines[-1] == "":
-            lines.pop()
+        lines = self._lines(spec)
         names = next(csv.reader([lines[0]]))
         seen: set[tuple[str | None, str]] = set()
         for number, line in enumerate(lines[1:], start=2):
@@ -154,7 +155,7 @@ class Recount:
             raw = {n: (None if v == "" or v in nulls else v) for n, v in zip(names, fields, strict=True)}
             trip, reason = self._trip(raw, spec, number, now)
             if trip is not None:
-                trip_id = (raw.get(spec["columns"].get("trip", "")) or "").strip()
+                trip_id = (raw.get(spec["columns"].get("trip") or spec["columns"].get("visit", "")) or "").strip()
                 if trip_id and (trip.person, trip_id) in seen:
                     trip, reason = None, "duplicate"
                 elif trip_id:
@@ -165,6 +166,12 @@ class Recount:
                 result.used.append(trip)
             else:
                 result.unusable[str(reason)] += 1
+
+    def _lines(self, spec: dict[str, Any]) -> list[str]:
+        path = self.folder / spec["path"]
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        lines = data.decode("utf-8-sig").split("\n")
+        return lines[:-1] if lines[-1] == "" else lines
 
     def _trip(
         self, raw: dict[str, str | None], spec: dict[str, Any], number: int, now: datetime
@@ -322,11 +329,19 @@ class Recount:
             told = columns
             for number, level in enumerate((product, *product.get("roll_up", ()))):
                 told = tuple(level.get("columns", told) or ())
-                for end in ("start", "end") if kind == "volumes" else (None,):
-                    step = Step(kind, end, number, level["cell_m"], level["bins"], columns, told, "roll_up" in product)
+                for end in self._ends() if kind == "volumes" else (None,):
+                    step = Step(
+                        kind, end, number, self._size(level), level["bins"], columns, told, "roll_up" in product
+                    )
                     (ends if end else pairs).append(step)
         pairs.sort(key=lambda step: (*step.coarseness, KINDS.index(step.kind), step.number))
         return pairs + sorted(ends, key=lambda step: (step.end == "end", step.number))
+
+    def _ends(self) -> tuple[str, ...]:
+        return ("start", "end")
+
+    def _size(self, level: dict[str, Any]) -> int:
+        return int(level["cell_m"])
 
     def key(self, step: Step, trip: Trip) -> tuple[Any, ...]:
         """The class of a trip at a step, in the order of the released columns."""
