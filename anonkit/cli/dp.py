@@ -29,13 +29,18 @@ def plan(recipe: Annotated[Path, typer.Argument(help="A recipe with guarantee: d
     for product in read.plans():
         typer.echo(str(product.plan))
         for row in product.plan.parts().itertuples():
-            typer.echo(f"  {row.part:<10} epsilon {row.epsilon:<8.4g} noise ±{row.half_width_95:.1f} (95 %)")
-        if product.name != "persons":
+            price = f"rho {row.rho:<12.4g}" if product.plan.rho else f"epsilon {row.epsilon:<8.4g}"
+            noise = "a choice" if row.part == "choice" else f"noise ±{row.half_width_95:.1f} (95 %)"
+            typer.echo(f"  {row.part:<10} {price} {noise}")
+        if product.name not in ("persons", "hot_spots", "quantiles"):
             errors = product.plan.expected_error()
             told = ", ".join(
                 f"{int(n):,}: {share:.0%}" for n, share in zip(errors["trips"], errors["relative"], strict=True) if n
             )
             typer.echo(f"  relative error (one standard deviation) of a cell of n trips: {told}")
+    more = f" and rho {float(read.rho):g}" if read.rho else ""
+    more += f", delta {float(read.delta):g}" if read.delta else ""
+    each = "altogether" if read.privacy.unit == "person" else f"a {read.privacy.period}"
     typer.echo(
-        f"the release costs epsilon {float(read.epsilon):g}; the ledger's cap is {read.privacy.epsilon_cap:g} a {read.privacy.period}"
+        f"the release costs {read.who} epsilon {float(read.epsilon):g}{more}; the ledger's cap is {read.privacy.epsilon_cap:g} {each}"
     )

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
+from anonkit.dp.choosing import DPHotSpots, DPQuantiles, DPSelectedFlows
+from anonkit.dp.drawing import flows, release
 from anonkit.dp.plans import Plan, plan
 from anonkit.dp.public import PublicKeys, PublicSteps, PublicZones
-from anonkit.dp.releasers import (
-    DPFlows,
-    DPHotSpots,
-    DPLengths,
-    DPPersons,
-    DPProfile,
-    DPQuantiles,
-    DPVolumes,
-    flows,
-    release,
-)
+from anonkit.dp.releasers import DPFlows, DPLengths, DPPersons, DPProfile, DPVolumes
 
 __all__ = [
     "DPFlows",
@@ -23,6 +15,7 @@ __all__ = [
     "DPPersons",
     "DPProfile",
     "DPQuantiles",
+    "DPSelectedFlows",
     "DPVolumes",
     "Plan",
     "PublicKeys",

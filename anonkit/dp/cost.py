@@ -42,7 +42,7 @@ class Rho:
         """The smallest epsilon over Rényi orders that holds with ``delta``.
 
         >>> round(Rho(Fraction(1, 100)).at(1e-6), 2)
-        0.69
+        0.62
         """
         rho = float(self.value)
         orders = [1 + 10 ** (step / 50) for step in range(-100, 301)]

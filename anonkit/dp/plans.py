@@ -21,14 +21,15 @@ from anonkit.dp.bounding import WEIGHT_SCALE
 from anonkit.dp.columns import public_zones
 from anonkit.dp.cost import Cost, Rho, cost_of, noise_of
 from anonkit.dp.flow_kernel import Shares
-from anonkit.dp.mechanisms import DiscreteLaplace, Noise
+from anonkit.dp.mechanisms import DiscreteLaplace, Noise, exact
 from anonkit.dp.public import PublicKeys, PublicSteps, PublicZones, plain_int, require
 from anonkit.dp.quantiles import GATE_SHARE
+from anonkit.dp.selection import KEYS_SHARE
 from anonkit.dp.tables import profile_keys
 from anonkit.geo.grid import Grid
 
-PRODUCTS = ("flows", "volumes", "profile", "lengths", "persons", "quantiles", "hot_spots")
-PURE = ("quantiles", "hot_spots")
+PRODUCTS = ("flows", "volumes", "profile", "lengths", "persons", "quantiles", "hot_spots", "selected_flows")
+PURE = ("quantiles", "hot_spots", "selected_flows")
 TYPICAL_CAP = 3
 
 
@@ -56,6 +57,11 @@ class Plan:
         return self.cost.value if isinstance(self.cost, Rho) else Fraction(0)
 
     @property
+    def delta(self) -> Fraction:
+        """Chance that a selection of keys fails; 0 for all other products."""
+        return self.options.get("delta") or Fraction(0)
+
+    @property
     def most_trips(self) -> int | None:
         """More trips nobody makes, by public knowledge."""
         return self.options.get("most_trips")
@@ -76,9 +82,9 @@ class Plan:
             }
             for name, noise, unit in self._noises()
         ]
-        if self.product in ("quantiles", "hot_spots"):
-            gate = self.epsilon * GATE_SHARE if self.product == "quantiles" else Fraction(0)
-            rest = self.epsilon - gate
+        if self.product in PURE:
+            paid = {"quantiles": GATE_SHARE, "selected_flows": 1 - KEYS_SHARE}.get(self.product, Fraction(0))
+            rest = self.epsilon * (1 - paid)
             rows.append({"part": "choice", "epsilon": float(rest), "noise_deviation": np.nan, "half_width_95": np.nan})
         return pd.DataFrame(rows)
 
@@ -115,6 +121,9 @@ class Plan:
         if self.product == "quantiles":
             gate = noise_of(self.cost * GATE_SHARE, l1=self.options["max_keys"])
             return [("gate", gate, 1.0)]
+        if self.product == "selected_flows":
+            counts = noise_of(self.cost * (1 - KEYS_SHARE), l1=WEIGHT_SCALE * self.cap)
+            return [("cells", counts, float(WEIGHT_SCALE))]
         noises: list[tuple[str, Noise, float]] = []
         rest = self.cost
         if self.max_trips is None:
@@ -145,12 +154,14 @@ def plan(
     min_persons: int | None = None,
     percents: tuple[int, ...] = (25, 50, 75),
     top: int | None = None,
+    delta: float | str | Fraction | None = None,
+    columns: tuple[str, ...] | None = None,
 ) -> Plan:
     """Plan a product: check its public inputs and show its cost and expected error, without any data.
 
     Parameters
     ----------
-    product : one of flows, volumes, profile, lengths, persons, quantiles, hot_spots.
+    product : one of flows, volumes, profile, lengths, persons, quantiles, hot_spots, selected_flows.
     epsilon : what the product costs each person (or person and period), whatever is drawn inside; Laplace noise.
     rho : instead of epsilon: Gaussian noise under zero-concentrated privacy, which adds up more slowly over many
         releases. The ledger needs a ``delta_cap``.
@@ -159,6 +170,7 @@ def plan(
     steps : public bounds and step (lengths, quantiles). profile : "day" or "week".
     max_trips : declared cap, or None to buy it. most_trips : public knowledge that nobody makes more in the period.
     max_keys, min_persons, percents : quantiles. top : hot_spots.
+    delta, columns : selected_flows: the chance that a key of one person is named, and the key's columns.
 
     Returns
     -------
@@ -192,7 +204,10 @@ def plan(
     if product == "lengths" and steps is not None:
         grid = np.arange(len(steps.grid())).reshape(-1, 1)
         keys = PublicKeys.declared(grid, columns=("step",), source=steps.source)
-    if keys is None and product != "persons":
+    if product == "selected_flows":
+        if delta is None or columns is None or max_trips is None:
+            raise SchemaError("selected_flows needs delta, columns and max_trips.", hint="delta=1e-7, max_trips=3")
+    elif keys is None and product != "persons":
         raise SchemaError(f"{product} needs public keys.", hint="keys=PublicKeys.from_file(…) or zones=ak.Grid(…)")
     if max_trips is not None:
         plain_int(max_trips, "max_trips")
@@ -204,13 +219,15 @@ def plan(
             hint=f"plan('{product}', epsilon=…)",
         )
     options: dict[str, Any] = {"steps": steps, "profile": profile, "percents": percents, "most_trips": most_trips}
-    for name, value, user in (
-        ("max_keys", max_keys, "quantiles"),
-        ("min_persons", min_persons, "quantiles"),
-        ("top", top, "hot_spots"),
+    for name, value, users in (
+        ("max_keys", max_keys, ("quantiles", "selected_flows")),
+        ("min_persons", min_persons, ("quantiles",)),
+        ("top", top, ("hot_spots",)),
     ):
-        if product == user:
+        if product in users:
             options[name] = plain_int(value, name)
+    if product == "selected_flows" and delta is not None:
+        options |= {"delta": exact(delta, "delta"), "columns": columns}
     cost = cost_of(epsilon=epsilon, rho=rho)
     return Plan(product=product, cost=cost, keys=keys, zones=places, max_trips=max_trips, options=options)
 

@@ -17,10 +17,9 @@ import pandas as pd
 import pyarrow as pa
 from sklearn.base import BaseEstimator
 
-from anonkit.base.entropy import fresh_key
 from anonkit.base.errors import LedgerError, SchemaError
 from anonkit.dp.activity import Activity
-from anonkit.dp.bounding import WEIGHT_SCALE, hash_order
+from anonkit.dp.bounding import WEIGHT_SCALE
 from anonkit.dp.charge import Purse
 from anonkit.dp.columns import Unit, arrow_of, places, unit_codes
 from anonkit.dp.flow_kernel import (
@@ -34,10 +33,8 @@ from anonkit.dp.flow_kernel import (
 )
 from anonkit.dp.intervals import all_trips_band, noise_interval
 from anonkit.dp.mechanisms import Noise
-from anonkit.dp.plans import Plan, plan
+from anonkit.dp.plans import Plan
 from anonkit.dp.public import PublicKeys, PublicZones
-from anonkit.dp.quantiles import flow_quantiles
-from anonkit.dp.selection import hot_spots
 from anonkit.dp.sparse import BlockKeys, estimate_sparse, is_sparse, measure_sparse
 from anonkit.dp.tables import estimate_table, measure_table, number_of_persons, profile_bins, table_keys
 
@@ -265,86 +262,3 @@ class DPPersons(Releaser):
     def _draw(self, table: pa.Table, codes: np.ndarray, purse: Purse) -> None:
         self.persons_, noise = number_of_persons(codes, cost=self.plan.cost, purse=purse)
         self.half_width_ = noise.half_width(self.confidence)
-
-
-class DPQuantiles(Releaser):
-    """Quantiles of a quantity by public keys, gated by a noisy number of persons; ``quantiles_`` after ``fit``.
-
-    ``columns`` names the key columns and, last, the quantity. ``trip`` must be there: it orders a person's keys.
-    """
-
-    product = "quantiles"
-
-    def _key_columns(self) -> tuple[str, ...]:
-        return self.columns or (*self._keys().columns, "duration_s")
-
-    def _needed(self) -> tuple[str, ...]:
-        return (*self._key_columns(), "trip")
-
-    def _draw(self, table: pa.Table, codes: np.ndarray, purse: Purse) -> None:
-        *columns, quantity = self._key_columns()
-        options, keys = self.plan.options, self._keys()
-        made = flow_quantiles(
-            codes,
-            places(table, keys, tuple(columns)),
-            table[quantity].to_numpy().astype(float),
-            hash_order(table["trip"].to_numpy(), key=fresh_key()),
-            keys=keys,
-            steps=options["steps"],
-            percents=options["percents"],
-            max_keys=options["max_keys"],
-            min_persons=options["min_persons"],
-            epsilon=self.plan.epsilon,
-            purse=purse,
-        )
-        frame = pd.DataFrame(dict(zip(keys.columns, keys.values.T, strict=True)))
-        frame["persons_noisy"] = made.persons
-        frame["status"] = np.where(made.passed, "published", "suppressed")
-        for place, percent in enumerate(made.percents):
-            frame[f"{quantity}_p{percent}"] = made.values[:, place]
-        self.quantiles_ = frame
-
-
-class DPHotSpots(Releaser):
-    """The busiest public keys by number of persons, without figures; ``hot_spots_`` after ``fit``."""
-
-    product = "hot_spots"
-
-    def _draw(self, table: pa.Table, codes: np.ndarray, purse: Purse) -> None:
-        keys = self._keys()
-        cell = places(table, keys, self._key_columns())
-        chosen = hot_spots(codes, cell, keys=keys, top=self.plan.options["top"], epsilon=self.plan.epsilon, purse=purse)
-        frame = pd.DataFrame(dict(zip(keys.columns, keys.values[chosen].T, strict=True)))
-        frame.insert(0, "rank", np.arange(1, len(frame) + 1))
-        self.hot_spots_ = frame
-
-
-RELEASERS = {
-    kind.product: kind for kind in (DPFlows, DPVolumes, DPProfile, DPLengths, DPPersons, DPQuantiles, DPHotSpots)
-}
-
-
-def release(trips: Any, *, plan: Plan, ledger: Any, **settings: Any) -> Any:
-    """Fit the releaser of a plan: draws once, charges once, returns it fitted."""
-    return RELEASERS[plan.product](plan=plan, ledger=ledger, **settings).fit(trips)
-
-
-def flows(trips: Any, *, plan: Plan, ledger: Any, **settings: Any) -> pd.DataFrame:
-    """Origin–destination flows of a plan, drawn once and charged once; the frame of ``DPFlows.flows_``."""
-    return release(trips, plan=plan, ledger=ledger, **settings).flows_
-
-
-__all__ = [
-    "RELEASERS",
-    "DPFlows",
-    "DPHotSpots",
-    "DPLengths",
-    "DPPersons",
-    "DPProfile",
-    "DPQuantiles",
-    "DPVolumes",
-    "Releaser",
-    "flows",
-    "plan",
-    "release",
-]

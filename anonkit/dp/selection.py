@@ -22,6 +22,9 @@ from anonkit.dp.mechanisms import DiscreteLaplace, exact
 from anonkit.dp.mechanisms_diffprivlib import permute_and_flip
 from anonkit.dp.public import PublicKeys, plain_int, require
 
+KEYS_SHARE = Fraction(1, 2)
+"""Share of a selected table's epsilon that finds its keys; the rest counts trips."""
+
 
 def selection_threshold(noise: DiscreteLaplace, *, max_keys: int, delta: Fraction) -> int:
     """Least noisy count at which a key may be named, so that no key of one person is, but with chance ``delta``.

@@ -10,20 +10,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import narwhals.stable.v2 as nw
-import numpy as np
-import pandas as pd
-
 from anonkit.base.clock import now
 from anonkit.base.entropy import fresh_key
 from anonkit.base.findings import Finding
 from anonkit.base.progress import Progress
 from anonkit.dp.charge import Purse
-from anonkit.dp.releasers import RELEASERS
+from anonkit.dp.cost import Rho
 from anonkit.engine import Session
 from anonkit.geo import Grid
-from anonkit.ledger import Ledger, periods_between
+from anonkit.ledger import JointLedger, Ledger, periods_between
+from anonkit.ledger.composition import Loss, compose
 from anonkit.pipeline.ingest import ingest
+from anonkit.pipeline.noisy_draw import draw_product, price_of
 from anonkit.pipeline.page import REPORT, noisy_tables
 from anonkit.pipeline.register import Register
 from anonkit.pipeline.review import review_noisy, write_review
@@ -31,21 +29,9 @@ from anonkit.pipeline.subjects import Subjects
 from anonkit.prepare import deadline_findings
 from anonkit.publish import Handover
 from anonkit.publish.noisy import NoisySpec, NoisyTable, check_noisy, write_noisy
-from anonkit.recipe import NoisyProduct, NoisyRecipe
+from anonkit.recipe import NoisyRecipe
 from anonkit.report import write_report
 from anonkit.version import __version__
-
-TITLES = {
-    "flows": "Trips between two cells in the period",
-    "volumes": "Trips that start in a cell, by time bin",
-    "lengths": "Trips by distance",
-    "persons": "Number of persons",
-    "flow_blocks": "Trips between two blocks of cells",
-    "origins": "Trips by the cell that they start in",
-    "destinations": "Trips by the cell that they end in",
-    "distance_bands": "Trips by distance band",
-    "blocks": "Which cells make up a block",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +40,7 @@ class Noisy:
 
     findings: tuple[Finding, ...]
     run: dict[str, Any]
-    ledger: Ledger
+    ledger: Ledger | JointLedger
 
 
 def make_noisy(
@@ -78,7 +64,8 @@ def make_noisy(
     periods = periods_between(recipe.period.first, recipe.period.last, period=ledger.terms.period)
     release = register.free_name(recipe)
     purse = Purse(ledger=ledger, product="release", release=release, periods=periods)
-    purse.affords(recipe.epsilon)  # the whole release, before its first product is drawn
+    # the whole release, before its first product is drawn
+    purse.affords(recipe.epsilon, Rho(recipe.rho), delta=recipe.delta)
     with progress.stage("read"):
         ingested = ingest(
             recipe,
@@ -94,10 +81,11 @@ def make_noisy(
         tables: list[NoisyTable] = []
         for product in recipe.plans():
             progress.moment(f"draw:before {product.name}")
-            tables += _drawn(product, recipe, rows, ledger, release, periods)
+            tables += draw_product(product, recipe, rows, ledger=ledger, release=release, periods=periods)
             progress.moment(f"draw:after {product.name}")
     events = [(event, draws) for event, draws, _ in ledger.events().values() if event.release == release]
-    spec = _spec(recipe, ledger, periods)
+    charged = [event.loss for event, _ in events]
+    spec = _spec(recipe, ledger, periods, charged[: len(charged) // len(recipe.operators)])
     with progress.stage("write"):
         resources = write_noisy(places.staging, spec, tuple(tables), session=session, progress=progress)
     with progress.stage("gate"):
@@ -105,8 +93,9 @@ def make_noisy(
             places.staging,
             tuple(tables),
             resources,
-            planned=float(recipe.epsilon),
-            charged=sum(event.loss.epsilon for event, _ in events),
+            planned=Loss(epsilon=float(recipe.epsilon), delta=float(recipe.delta), rho=float(recipe.rho)),
+            charged=charged,
+            ledgers=len(recipe.operators),
             undrawn=sum(draws != event.draws for event, draws in events),
             session=session,
         )
@@ -155,54 +144,14 @@ def _budget(recipe: NoisyRecipe, spec: NoisySpec) -> dict[str, Any]:
     return {"cap": recipe.privacy.epsilon_cap, "release": spec.epsilon, "spent": dict(spec.spent), "total": spec.total}
 
 
-def _drawn(
-    product: NoisyProduct,
-    recipe: NoisyRecipe,
-    rows: nw.LazyFrame[Any],
-    ledger: Ledger,
-    release: str,
-    periods: tuple[str, ...],
-) -> list[NoisyTable]:
-    """Draw one product; its tables."""
-    grid = recipe.geo.grid
-    assert isinstance(grid, Grid)
-    columns: tuple[str, ...] | None = None
-    frame = rows
-    if product.name == "flows":
-        cells = [grid.coarsen(nw.col(name), product.level).alias(name) for name in ("start_cell", "end_cell")]
-        frame = rows.select("person", *cells)
-    elif product.name == "volumes":
-        assert product.bins is not None
-        bins = product.bins.coarsen(nw.col("start_bin"), recipe.time.time_bins).alias("bin")
-        frame = rows.select("person", grid.coarsen(nw.col("start_cell"), product.level).alias("cell"), bins)
-    elif product.name == "lengths":
-        columns = ("distance_m",)
-    releaser = RELEASERS[product.plan.product](
-        plan=product.plan, ledger=ledger, release=release, periods=periods, columns=columns
-    )
-    releaser.fit(frame)
-    keys = product.plan.keys.values if product.plan.keys is not None else None
-    if product.name == "persons":
-        made = pd.DataFrame({"persons": [round(releaser.persons_ or 0)], "half_width": [float(releaser.half_width_)]})
-        return [_table("persons", made, (), None)]
-    if product.name == "flows" and releaser.layout_ == "sparse":
-        own = (("start_block", "end_block"), ("start_cell",), ("end_cell",), ("band",))
-        names = ("flow_blocks", "origins", "destinations", "distance_bands")
-        made_of = (releaser.flows_, releaser.origins_, releaser.destinations_, releaser.bands_)
-        tables = [_table(name, made, key, None) for name, made, key in zip(names, made_of, own, strict=True)]
-        return [*tables, _table("blocks", releaser.blocks_, ("cell",), None)]
-    made = getattr(releaser, f"{product.name}_")
-    return [_table(product.name, made, product.plan.keys.columns if product.plan.keys is not None else (), keys)]
-
-
-def _table(name: str, frame: pd.DataFrame, keys: tuple[str, ...], expected: np.ndarray | None) -> NoisyTable:
-    return NoisyTable(name=name, title=TITLES[name], frame=frame.reset_index(drop=True), keys=keys, expected=expected)
-
-
-def _spec(recipe: NoisyRecipe, ledger: Ledger, periods: tuple[str, ...]) -> NoisySpec:
-    grid = recipe.geo.grid
+def _spec(recipe: NoisyRecipe, ledger: Ledger | JointLedger, periods: tuple[str, ...], losses: list[Loss]) -> NoisySpec:
+    grid, terms, total = recipe.geo.grid, ledger.terms, ledger.total()
     assert isinstance(grid, Grid)
     plans = recipe.plans()
+    epsilon, delta = float(recipe.epsilon), float(recipe.delta)
+    if recipe.rho:
+        composed = compose(losses, order=terms.order, delta=terms.delta_cap / 2)
+        epsilon, delta = round(composed.epsilon, 9), composed.delta_declared + terms.delta_cap / 2
     return NoisySpec(
         name=recipe.release,
         title=recipe.title,
@@ -212,16 +161,19 @@ def _spec(recipe: NoisyRecipe, ledger: Ledger, periods: tuple[str, ...]) -> Nois
         licence=recipe.licence,
         first=recipe.period.first,
         last=recipe.period.last,
-        operator=recipe.inputs[0].operator,
+        operators=recipe.operators,
         unit=recipe.privacy.unit,
-        epsilon=float(recipe.epsilon),
-        delta=0.0,
+        who=recipe.who,
+        epsilon=epsilon,
+        delta=delta,
+        prices=tuple((product.name, price_of(product.plan)) for product in plans),
         spent={period: round(ledger.spent(period).epsilon, 9) for period in periods},
-        total=round(ledger.total().epsilon, 9),
+        total=round(total.epsilon, 9),
+        total_delta=total.delta,
         grid=grid,
         zone=recipe.time.zone,
-        bins=tuple(product.bins for product in plans if product.bins is not None),
-        levels=tuple(sorted({product.level for product in plans if product.name in ("flows", "volumes")} or {0})),
+        bins=tuple(dict.fromkeys(product.bins for product in plans if product.bins is not None)),
+        levels=tuple(sorted({product.level for product in plans if product.level is not None} or {0})),
         created=datetime.now(UTC).replace(microsecond=0).isoformat(),
         version=__version__,
     )

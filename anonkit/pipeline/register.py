@@ -15,7 +15,7 @@ from pathlib import Path
 from anonkit.base.errors import ReleaseRefusedError
 from anonkit.base.findings import Finding, finding
 from anonkit.engine import private_folder, sha256_of
-from anonkit.ledger import Ledger
+from anonkit.ledger import JointLedger, Ledger
 from anonkit.pipeline import books
 from anonkit.recipe import AnyRecipe, NoisyRecipe, Recipe, RouteRecipe
 from anonkit.registry import Release, ReleaseRegister, new_key_file, read_key
@@ -102,9 +102,10 @@ class Register:
             self.releases.issue(name, manifest_hash=sha256_of(manifest))
         books.confirm_classes(self.folder, self.releases, entries)
 
-    def open_ledger(self, recipe: NoisyRecipe) -> Ledger:
-        """The ledger of the recipe's operator; see `books.open_ledger`."""
-        return books.open_ledger(self.folder, self.releases, recipe, operator=operators(recipe)[0])
+    def open_ledger(self, recipe: NoisyRecipe) -> Ledger | JointLedger:
+        """The ledger of the recipe's operator, or those of all members of a pool; see `books.open_ledger`."""
+        found = [books.open_ledger(self.folder, self.releases, recipe, operator=name) for name in operators(recipe)]
+        return found[0] if len(found) == 1 else JointLedger(tuple(found))
 
     def _earlier(self, recipe: AnyRecipe) -> list[Release]:
         grid, days = recipe.geo.grid, labels(recipe.period.first, recipe.period.last)

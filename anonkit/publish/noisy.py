@@ -6,8 +6,9 @@ never decide, suppress or repeat anything. A draw is charged whether its bundle 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from anonkit.base.progress import Progress
 from anonkit.bundle import README, Field, Resource, describe_package, write_checksums
 from anonkit.engine import Session
 from anonkit.geo import Grid, TimeBins
+from anonkit.ledger.composition import Loss
 from anonkit.publish.gate import file_findings
 from anonkit.publish.write import BIN, BINS, CELL, bins_table, write_table, write_zones
 
@@ -36,7 +38,13 @@ MEANING = {
     "block": "code of a block of cells",
     "band": "number of a distance band, from near to far",
     "step": "number of a step",
-    "distance_m": "lower edge of the step, metres",
+    "hour": "hour of the day, or of the week from Monday midnight, on the local clock",
+    "rank": "1 is the busiest; neighbours in rank may be exchanged by the noise",
+    "distance_m": "middle of the step, metres; the last holds all longer trips",
+    "duration_s": "middle of the step, seconds; the last holds all longer trips",
+    "persons_noisy": "noisy number of persons by which the row passed or failed; at most so many rows a person as the recipe says",
+    "status": "published, or suppressed: too few persons by the noisy number; suppressed is not zero",
+    "persons_off": "with 95 % probability at most so many persons lie between a quantile and the true one",
     "persons": "noisy number of persons",
     "half_width": "of the 95 % interval of the number",
     "trips": "estimate of all trips, made from noisy figures only; never negative",
@@ -63,6 +71,10 @@ class NoisyTable:
     keys: tuple[str, ...]
     expected: np.ndarray | None
     """All public keys, one row each; None where the table has no public keys of its own."""
+    public: dict[str, np.ndarray] = field(default_factory=dict)
+    """Of chosen keys: the public values that each column may have."""
+    least: int | None = None
+    """Least noisy number of persons of a row that tells figures; None: rows are not gated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +89,19 @@ class NoisySpec:
     licence: str
     first: date
     last: date
-    operator: str
+    operators: tuple[str, ...]
     unit: str
+    who: str
+    """The unit of protection in words."""
     epsilon: float
     delta: float
+    prices: tuple[tuple[str, str], ...]
+    """Product → what it costs, by which noise."""
     spent: dict[str, float]
     """Period → epsilon spent by all releases together, this one included."""
     total: float
     """Epsilon over all periods together."""
+    total_delta: float
     grid: Grid
     zone: str
     bins: tuple[TimeBins, ...]
@@ -95,12 +112,13 @@ class NoisySpec:
     @property
     def statement(self) -> str:
         """The guarantee in one sentence."""
-        who = "a person" if self.unit == "person" else "a person within a period"
         delta = f", delta {self.delta:g}" if self.delta else ""
         spent = ", ".join(f"{period}: {epsilon:g}" for period, epsilon in self.spent.items())
+        both = f", delta {self.total_delta:g}" if self.total_delta else ""
+        whose = " (the highest of the operators' ledgers)" if len(self.operators) > 1 else ""
         return (
-            f"Differential privacy for {who} (added or removed): this release costs epsilon {self.epsilon:g}{delta}. "
-            f"With all earlier releases of these trips the total is epsilon {self.total:g} ({spent})."
+            f"Differential privacy for {self.who} (added or removed): this release costs epsilon {self.epsilon:g}{delta}. "
+            f"With all earlier releases of these trips the total{whose} is epsilon {self.total:g}{both} ({spent})."
         )
 
     def privacy(self) -> dict[str, Any]:
@@ -109,11 +127,13 @@ class NoisySpec:
             "guarantee": "differential_privacy",
             "statement": self.statement,
             "unit": self.unit,
+            "who": self.who,
             "neighbours": "add_or_remove",
             "epsilon": self.epsilon,
             "delta": self.delta,
             "spent": self.spent,
             "total": self.total,
+            "prices": dict(self.prices),
         }
 
 
@@ -126,7 +146,7 @@ def write_noisy(
         resource = _resource(table)
         frame = table.frame.copy()
         for name in frame.columns:
-            if frame[name].dtype.kind == "f":
+            if frame[name].dtype.kind == "f":  # a missing number becomes a null, in both forms
                 frame[name] = frame[name].round(DECIMALS)
         write_table(
             folder, resource, session.from_arrow(pa.Table.from_pandas(frame, preserve_index=False)), session, progress
@@ -153,7 +173,7 @@ def write_noisy(
             "recipient_kind": spec.recipient_kind,
             "period": {"from": spec.first.isoformat(), "to": spec.last.isoformat(), "zone": spec.zone},
             "tessellation": spec.grid.as_dict(),
-            "operators": [spec.operator],
+            "operators": list(spec.operators),
         },
     )
     progress.moment("write:package")
@@ -167,8 +187,9 @@ def check_noisy(
     tables: tuple[NoisyTable, ...],
     resources: tuple[Resource, ...],
     *,
-    planned: float,
-    charged: float,
+    planned: Loss,
+    charged: Sequence[Loss],
+    ledgers: int = 1,
     undrawn: int,
     session: Session,
 ) -> tuple[Finding, ...]:
@@ -176,18 +197,20 @@ def check_noisy(
 
     Parameters
     ----------
-    planned : epsilon that the recipe asks for. charged : epsilon that the ledger holds for this release.
+    planned : what the recipe asks for. charged : losses that the ledgers hold for this release, one an event and ledger.
+    ledgers : how many ledgers hold it; each must hold all of it.
     undrawn : reservations of this release that were not drawn exactly once.
     """
-    return tuple(_findings(folder, tables, resources, planned, charged, undrawn, session))
+    return tuple(_findings(folder, tables, resources, planned, charged, ledgers, undrawn, session))
 
 
 def _findings(
     folder: Path,
     tables: tuple[NoisyTable, ...],
     resources: tuple[Resource, ...],
-    planned: float,
-    charged: float,
+    planned: Loss,
+    charged: Sequence[Loss],
+    ledgers: int,
     undrawn: int,
     session: Session,
 ) -> Iterator[Finding]:
@@ -208,40 +231,94 @@ def _findings(
                 message="every public key stands in the table, whether anybody travelled there or not",
                 ruling="18",
             )
-        numbers = [written.column(name).to_numpy() for name in written.column_names if name not in table.keys]
-        finite = all(np.isfinite(values.astype(float)).all() for values in numbers)
+        yield from _chosen(table, written)
+        numbers = [c for c in written.column_names if c not in table.keys and pa.types.is_floating(written[c].type)]
+        told = np.ones(written.num_rows, bool)
+        if "status" in written.column_names:
+            told = np.array(written["status"].to_pylist()) == "published"
+        values = [np.asarray(written[name].to_numpy(zero_copy_only=False), float)[told] for name in numbers]
+        finite = all(np.isfinite(part).all() for part in values)
         yield finding(
             "not_empty",
             table.name,
-            passed=written.num_rows > 0 and finite,
-            value=f"{written.num_rows:,} rows" + ("" if finite else ", some numbers missing"),
+            passed=bool(told.any()) and finite,
+            value=f"{int(told.sum()):,} rows" + ("" if finite else ", some numbers missing"),
             threshold="more than 0, all numbers there",
             message="an empty product is no release",
             ruling="37",
         )
+    sums = Loss(
+        epsilon=math.fsum(loss.epsilon for loss in charged),
+        delta=math.fsum(loss.delta for loss in charged),
+        rho=math.fsum(loss.rho for loss in charged),
+    )
+    enough = all(
+        getattr(sums, name) >= ledgers * getattr(planned, name) * (1 - 1e-9) for name in ("epsilon", "delta", "rho")
+    )
     yield finding(
         "charged",
         "release",
-        passed=charged >= planned * (1 - 1e-9) and undrawn == 0,
-        value=f"epsilon {charged:g} in the ledger, {undrawn} reservations not drawn once",
-        threshold=f"epsilon {planned:g}, all drawn once",
+        passed=enough and undrawn == 0,
+        value=f"{_loss(sums)} in {ledgers} ledger(s), {undrawn} reservations not drawn once",
+        threshold=f"{_loss(planned)} in each, all drawn once",
         message="every draw was reserved, drawn once and charged",
         ruling="19, 24",
     )
 
 
+def _loss(loss: Loss) -> str:
+    parts = {"epsilon": loss.epsilon, "rho": loss.rho, "delta": loss.delta}
+    return ", ".join(f"{name} {value:g}" for name, value in parts.items() if value or name == "epsilon")
+
+
+def _chosen(table: NoisyTable, written: pa.Table) -> Iterator[Finding]:
+    """Rows that were chosen: their keys are public values, once each, and their noisy number of persons passed the gate."""
+    if table.public:
+        keys = np.stack([written[name].to_numpy() for name in table.keys], 1)
+        known = all(np.isin(written[name].to_numpy(), values).all() for name, values in table.public.items())
+        once = len(np.unique(keys, axis=0)) == len(keys)
+        yield finding(
+            "public_keys",
+            table.name,
+            passed=known and once,
+            value=f"{len(keys):,} rows" + ("" if known else ", of them keys that are not public"),
+            threshold="cells of the public area and bins of the period, once each",
+            message="keys are public values; which of them are told was chosen with charged noise",
+            ruling="18",
+        )
+    if table.least is not None:
+        persons = written["persons_noisy"].to_numpy()
+        status = written["status"].to_pylist() if "status" in written.column_names else ["published"] * len(persons)
+        told = np.array([one == "published" for one in status], bool)
+        figures = [name for name in written.column_names if "_p" in name and name.rsplit("_p", 1)[1].isdigit()]
+        empty = all(written[name].filter(pa.array(~told)).null_count == int((~told).sum()) for name in figures)
+        passed = bool((told == (persons >= table.least)).all()) and empty
+        yield finding(
+            "noisy_gate",
+            table.name,
+            passed=passed,
+            value=f"{int(told.sum()):,} rows told, {int((~told).sum()):,} suppressed",
+            threshold=f"told from a noisy number of {table.least} persons on, and only then",
+            message="the noisy number of persons decides which rows tell figures, and nothing else does",
+            ruling="19",
+        )
+
+
 def _resource(table: NoisyTable) -> Resource:
     fields = []
     for name in table.frame.columns:
-        whole = table.frame[name].dtype.kind in "iu"
+        kind = {"i": "integer", "u": "integer", "f": "number"}.get(table.frame[name].dtype.kind, "string")
         meaning = MEANING.get(name, name)
+        if "_p" in name and name.rsplit("_p", 1)[1].isdigit():
+            quantity, percent = name.rsplit("_p", 1)
+            meaning = f"{percent} % of persons have a median {quantity} up to about this; a public step"
         if name == "trips" and "band_low" not in table.frame.columns:
             meaning = CAPPED
-        fields.append(Field(name=name, type="integer" if whole else "number", description=meaning))
+        fields.append(Field(name=name, type=kind, description=meaning))
     return Resource(
         name=table.name,
         title=table.title,
-        description="Noisy figures for every public key; zero and suppressed do not differ, see the intervals",
+        description="Noisy figures for public keys; a row without trips is noise around zero, see the intervals",
         fields=tuple(fields),
         key=table.keys,
     )
@@ -255,9 +332,13 @@ def _readme(spec: NoisySpec, resources: tuple[Resource, ...]) -> str:
         "",
         f"- Release: {spec.name}, made {spec.created} with anonkit {spec.version}",
         f"- Period: {spec.first} to {spec.last}, local clock of {spec.zone}",
-        f"- Operator: {spec.operator}",
+        f"- Operators: {', '.join(spec.operators)}",
         f"- For: {spec.recipient} ({spec.recipient_kind}); purpose: {spec.purpose}",
         f"- Licence: {spec.licence}",
+        "",
+        "| product | costs each person |",
+        "|---|---|",
+        *(f"| {name} | {price} |" for name, price in spec.prices),
         "",
         "| file | what | columns |",
         "|---|---|---|",
@@ -269,9 +350,10 @@ def _readme(spec: NoisySpec, resources: tuple[Resource, ...]) -> str:
         "",
         "`capped_noisy` is unbiased for the trips left after each person's were weighted to a cap; its interval covers the",
         "noise. Where a table has `band_low` and `band_high`, `trips` is a model's estimate of all trips from noisy figures,",
-        "and its total may be off by tens of per cent where a few people make very many trips; elsewhere it estimates the",
+        "and its total may be off by a tenth, or by more where a few people make very many trips; elsewhere it estimates the",
         "capped trips only. Tables with different caps therefore have different sums. Use the signed column for sums and",
-        "tests, the other for maps.",
+        "tests, the other for maps. Quantiles are of one value a person and pair of cells, chosen from public steps; a pair",
+        "that is suppressed has too few persons by a noisy count, which is not the same as none.",
         "",
     ]
     return "\n".join(lines)

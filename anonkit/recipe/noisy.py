@@ -8,26 +8,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from anonkit.geo import Grid, TimeBins
 from anonkit.recipe.model import AnyRecipe
+from anonkit.recipe.noisy_products import (
+    Counted,
+    NoisyHotSpots,
+    NoisyLengths,
+    NoisyProducts,
+    NoisyProfile,
+    NoisyQuantiles,
+    NoisySelected,
+)
 from anonkit.recipe.parts import Part
 from anonkit.schema import PrivacyUnit
 
 if TYPE_CHECKING:
     from anonkit.dp import Plan
-
-
-def _exact(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a number is needed, such as 0.5")
-    return Fraction(str(value)) if isinstance(value, str | int | float) else value
-
-
-Epsilon = Annotated[Fraction, BeforeValidator(_exact), Field(gt=0)]
 
 
 class NoisyPrivacy(Part):
@@ -43,65 +43,17 @@ class NoisyPrivacy(Part):
     delta_cap: float = Field(default=0.0, ge=0, lt=1)
 
 
-class Costly(Part):
-    """What every noisy product says."""
-
-    epsilon: Epsilon
-    """What the product costs each person, whatever is drawn inside."""
-
-
-class Capped(Costly):
-    """A table of counts."""
-
-    max_trips: int | None = Field(default=None, ge=1)
-    """Trips that a person may add; without it the cap is bought with a share of epsilon."""
-
-
-class NoisyFlows(Capped):
-    """Flows over the whole period."""
-
-    cell_m: int
-
-
-class NoisyVolumes(Capped):
-    """Departures by cell and time bin."""
-
-    cell_m: int
-    bins: str
-    max_trips: int = Field(ge=1)
-
-
-class NoisyLengths(Capped):
-    """Trips by steps of distance."""
-
-    step: int = Field(ge=1)
-    high: int
-    max_trips: int = Field(ge=1)
-
-
-class NoisyProducts(Part):
-    """What is published."""
-
-    flows: NoisyFlows | None = None
-    volumes: NoisyVolumes | None = None
-    lengths: NoisyLengths | None = None
-    persons: Costly | None = None
-
-    @model_validator(mode="after")
-    def _something(self) -> NoisyProducts:
-        if not any((self.flows, self.volumes, self.lengths, self.persons)):
-            raise ValueError("products names none; give flows, volumes, lengths or persons")
-        return self
-
-
 @dataclass(frozen=True, kw_only=True)
 class NoisyProduct:
     """One product, ready to be drawn: its plan, and where its columns come from."""
 
     name: str
     plan: Plan
-    level: int = 0
+    level: int | None = None
+    """Level of the grid; None: the product tells no place."""
     bins: TimeBins | None = None
+    of: str | None = None
+    """The quantity of lengths and quantiles, the clock of a profile."""
 
 
 class NoisyRecipe(AnyRecipe):
@@ -118,13 +70,40 @@ class NoisyRecipe(AnyRecipe):
     @property
     def measured(self) -> tuple[str, ...]:
         """Measured columns that a product needs."""
-        return ("distance_m",) if self.products.lengths else ()
+        given = (self.products.lengths, self.products.quantiles)
+        return tuple(sorted({part.of for part in given if part is not None}))
 
     @property
     def epsilon(self) -> Fraction:
-        """What the whole release costs, by basic composition."""
-        parts = (self.products.flows, self.products.volumes, self.products.lengths, self.products.persons)
-        return sum((part.epsilon for part in parts if part is not None), Fraction(0))
+        """Pure epsilons of all products, added."""
+        return sum((part.epsilon for part in self.products.given.values() if part.epsilon is not None), Fraction(0))
+
+    @property
+    def rho(self) -> Fraction:
+        """Rhos of all products, added."""
+        return sum((part.rho for part in self.products.given.values() if part.rho is not None), Fraction(0))
+
+    @property
+    def delta(self) -> Fraction:
+        """Chance that the choice of keys fails, added; the conversion of a rho has its own, in the ledger."""
+        return self.products.selected_flows.delta if self.products.selected_flows is not None else Fraction(0)
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """Whose people the release is of; each keeps a ledger of his own."""
+        return tuple(dict.fromkeys(entry.operator for entry in self.inputs))
+
+    @property
+    def who(self) -> str:
+        """The unit of protection in words; with several operators it must be said who counts as one (ruling 16)."""
+        who = "a person" if self.privacy.unit == "person" else f"a person within a {self.privacy.period}"
+        if len(self.operators) == 1:
+            return who
+        matched = self.pooling.matched
+        if set(matched) == set(self.operators):
+            return f"{who}, with all operators together (matched by phone number)"
+        apart = " (those matched by phone number count once)" if matched else ""
+        return f"{who} with one operator; who rides with several is that many persons{apart}"
 
     @model_validator(mode="after")
     def _possible(self) -> NoisyRecipe:
@@ -133,44 +112,65 @@ class NoisyRecipe(AnyRecipe):
                 raise ValueError(f"input {entry.operator!r} knows no persons; differential privacy protects persons")
             if entry.kind != "trips":
                 raise ValueError(f"input {entry.operator!r} holds visits; noisy products are of trips")
-        if len({entry.operator for entry in self.inputs}) > 1:
-            raise ValueError("a noisy release is of one operator's people: a ledger keeps the books of one dataset")
         if not isinstance(self.geo.grid, Grid):
             raise ValueError("noisy products need a grid: geo: {cell_m, latitude, area}")
+        profile = self.products.profile
+        if profile is not None and not TimeBins("1h of day", zone=self.time.zone).contains(self.time.time_bins):
+            raise ValueError("a profile is by the hour: time.bins must be 1h, 30min or 15min")
         if float(self.epsilon) > self.privacy.epsilon_cap:
             raise ValueError(
                 f"the products cost epsilon {float(self.epsilon)}, above the cap {self.privacy.epsilon_cap}"
+            )
+        if self.rho and not self.privacy.delta_cap:
+            raise ValueError("rho (Gaussian noise) needs privacy.delta_cap, such as 1e-6")
+        if 2 * self.delta > Fraction(str(self.privacy.delta_cap)):
+            raise ValueError(
+                f"the products cost delta {float(self.delta):g}; half of privacy.delta_cap, {self.privacy.delta_cap / 2:g}, "
+                "is for that, the other half for the ledger's own composition"
             )
         return self
 
     def plans(self) -> tuple[NoisyProduct, ...]:
         """What would be drawn, from public parameters alone."""
-        from anonkit.dp import PublicKeys, PublicSteps, plan  # heavy; k-anonymous recipes never need it
-        from anonkit.dp.columns import public_zones
+        return plans_of(self)
 
-        grid, found, wanted = self.geo.grid, [], self.products
-        assert isinstance(grid, Grid)
-        if wanted.flows is not None:
-            level = grid.level_of(wanted.flows.cell_m)
-            zones = public_zones(grid, level=level)
-            made = plan("flows", epsilon=wanted.flows.epsilon, zones=zones, max_trips=wanted.flows.max_trips)
-            found.append(NoisyProduct(name="flows", plan=made, level=level))
-        if wanted.volumes is not None:
-            level, bins = grid.level_of(wanted.volumes.cell_m), TimeBins(wanted.volumes.bins, zone=self.time.zone)
-            cells, numbers = grid.cells(level), list(bins.span(self.period.first, self.period.last))
-            keys = PublicKeys.declared(
-                [(int(cell), number) for cell in cells for number in numbers],
-                columns=("cell", "bin"),
-                source=f"grid {grid.cell_m} m, area {grid.area_sha256}, dates of the period",
-            )
-            made = plan("volumes", epsilon=wanted.volumes.epsilon, keys=keys, max_trips=wanted.volumes.max_trips)
-            found.append(NoisyProduct(name="volumes", plan=made, level=level, bins=bins))
-        if wanted.lengths is not None:
-            steps = PublicSteps(
-                low=0, high=wanted.lengths.high, step=wanted.lengths.step, unit="m", source="the recipe"
-            )
-            made = plan("lengths", epsilon=wanted.lengths.epsilon, steps=steps, max_trips=wanted.lengths.max_trips)
-            found.append(NoisyProduct(name="lengths", plan=made))
-        if wanted.persons is not None:
-            found.append(NoisyProduct(name="persons", plan=plan("persons", epsilon=wanted.persons.epsilon)))
-        return tuple(found)
+
+def plans_of(recipe: NoisyRecipe) -> tuple[NoisyProduct, ...]:
+    """The plan of each product that a recipe asks for."""
+    from anonkit.dp import PublicKeys, PublicSteps, plan  # heavy; k-anonymous recipes never need it
+    from anonkit.dp.columns import public_zones
+
+    grid, found = recipe.geo.grid, []
+    assert isinstance(grid, Grid)
+    source = f"grid {grid.cell_m} m, area {grid.area_sha256}"
+    for name, wanted in recipe.products.given.items():
+        bins = TimeBins(wanted.bins, zone=recipe.time.zone) if hasattr(wanted, "bins") else None
+        level = grid.level_of(wanted.cell_m) if hasattr(wanted, "cell_m") else None
+        more: dict[str, Any] = dict(wanted.price)
+        if isinstance(wanted, Counted):
+            more |= {"max_trips": wanted.max_trips, "most_trips": wanted.most_trips}
+        if isinstance(wanted, NoisyLengths | NoisyQuantiles):
+            unit = "m" if wanted.of == "distance_m" else "s"
+            more["steps"] = PublicSteps(low=0, high=wanted.high, step=wanted.step, unit=unit, source="the recipe")
+        if level is not None and name in ("flows", "quantiles"):
+            more["zones"] = public_zones(grid, level=level)
+        if level is not None and name in ("volumes", "hot_spots"):
+            cells = grid.cells(level)
+            numbers = bins.span(recipe.period.first, recipe.period.last) if bins is not None else None
+            rows = [(int(c), n) for c in cells for n in numbers] if numbers is not None else [(int(c),) for c in cells]
+            columns, dates = (("cell", "bin"), ", dates of the period") if numbers is not None else (("cell",), "")
+            more["keys"] = PublicKeys.declared(rows, columns=columns, source=source + dates)
+        if isinstance(wanted, NoisyQuantiles):
+            more |= {"keys": more["zones"].pairs(), "percents": wanted.percents}
+            more |= {"max_keys": wanted.max_keys, "min_persons": wanted.min_persons}
+        if isinstance(wanted, NoisyProfile):
+            more["profile"] = wanted.of
+        if isinstance(wanted, NoisyHotSpots):
+            more["top"] = wanted.top
+        if isinstance(wanted, NoisySelected):
+            more |= {"delta": wanted.delta, "max_keys": wanted.max_keys, "max_trips": wanted.max_trips}
+            more["columns"] = ("start_cell", "end_cell", "bin")
+        found.append(
+            NoisyProduct(name=name, plan=plan(name, **more), level=level, bins=bins, of=getattr(wanted, "of", None))
+        )
+    return tuple(found)
