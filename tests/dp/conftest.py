@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from anonkit.dp import mechanisms, mechanisms_diffprivlib, models, releasers
+from anonkit.dp import choosing, mechanisms, mechanisms_diffprivlib, models
 from anonkit.dp.flow_kernel import FlowKeys
-from anonkit.dp.mechanisms import DiscreteGaussian, DiscreteLaplace
 from anonkit.dp.public import PublicZones
 from anonkit.ledger import Ledger
 
@@ -73,7 +72,7 @@ def seeded_noise(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         partial(mechanisms_diffprivlib.PermuteAndFlip, random_state=choices),
     )
     monkeypatch.setattr(secrets, "randbits", lambda bits: int.from_bytes(rng.bytes(bits // 8), "little"))
-    for module in (models, releasers):
+    for module in (models, choosing):
         monkeypatch.setattr(module, "fresh_key", lambda: rng.bytes(32))
 
 
@@ -93,26 +92,6 @@ def ledger(tmp_path: Path) -> Ledger:
         delta_cap=1e-6,
         neighbours="add_or_remove",
     )
-
-
-@pytest.fixture
-def repeatable(monkeypatch: pytest.MonkeyPatch) -> np.random.Generator:
-    """Noise of the same laws from a seeded generator, so that a figure comes out the same in every run.
-
-    For figures of accuracy; that OpenDP's own draws have these laws is shown in test_mechanisms.
-    """
-    rng = np.random.default_rng(20261122)
-
-    def laplace(noise: DiscreteLaplace, values: np.ndarray) -> np.ndarray:
-        stop = -np.expm1(-1 / noise.scale)
-        return values.astype(np.int64) + rng.geometric(stop, len(values)) - rng.geometric(stop, len(values))
-
-    def gaussian(noise: DiscreteGaussian, values: np.ndarray) -> np.ndarray:
-        return values.astype(np.int64) + np.rint(rng.normal(0, noise.scale, len(values))).astype(np.int64)
-
-    monkeypatch.setattr(DiscreteLaplace, "add", laplace)
-    monkeypatch.setattr(DiscreteGaussian, "add", gaussian)
-    return rng
 
 
 def grid_zones(side: int, step_m: float = 1000.0) -> PublicZones:

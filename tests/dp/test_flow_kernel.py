@@ -49,9 +49,7 @@ def keep_two(codes: np.ndarray, cell: np.ndarray, rng: np.random.Generator) -> n
 @pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.parametrize("name", GOALS)
-def test_flows_meet_the_goals_all_in(
-    name: str, conformance: Any, keys36: FlowKeys, nodding: Any, repeatable: Any
-) -> None:
+def test_flows_meet_the_goals_all_in(name: str, conformance: Any, keys36: FlowKeys, nodding: Any) -> None:
     codes, cell = population(conformance, name)
     true = np.bincount(cell, minlength=1296).astype(float)
     top = np.argsort(-true)[:100]
@@ -85,7 +83,7 @@ def test_flows_meet_the_goals_all_in(
 @pytest.mark.parametrize("seed", [11, 23])
 @pytest.mark.parametrize("name", ["R10k", "A10k", "C10k"])
 def test_other_seeds_keep_the_ratio_to_plain_noise(
-    name: str, seed: int, conformance: Any, keys36: FlowKeys, nodding: Any, repeatable: Any
+    name: str, seed: int, conformance: Any, keys36: FlowKeys, nodding: Any
 ) -> None:
     codes, cell = population(conformance, name, seed)
     true = np.bincount(cell, minlength=1296).astype(float)
@@ -108,9 +106,7 @@ def town() -> tuple[np.ndarray, np.ndarray]:
     return np.append(person, np.full(1000, 2000)), np.append(cell, rng.integers(0, 1296, 1000))
 
 
-def test_r20_noise_interval_of_the_capped_flow_covers(
-    town: Any, keys36: FlowKeys, nodding: Any, repeatable: Any
-) -> None:
+def test_r20_noise_interval_of_the_capped_flow_covers(town: Any, keys36: FlowKeys, nodding: Any) -> None:
     codes, cell = town
     inside, picked, picked_all = [], [], []
     for _ in range(20):

@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+pytestmark = pytest.mark.usefixtures("seeded_noise")
 RHO = Fraction(1, 50)
 
 
@@ -158,7 +159,7 @@ def test_one_person_changes_cells_and_margins_by_no_more_than_is_charged(cells: 
     assert np.sqrt((ends**2).sum()) <= margins.sensitivity
 
 
-def test_r20_interval_of_gaussian_noise_covers(keys36: FlowKeys, nodding: Any, repeatable: Any) -> None:
+def test_r20_interval_of_gaussian_noise_covers(keys36: FlowKeys, nodding: Any) -> None:
     codes, cell = np.repeat(np.arange(2000), 3), np.tile(np.arange(1296), 5)[:6000]
     inside = []
     for _ in range(20):

@@ -50,7 +50,7 @@ def divergence(p: np.ndarray, q: np.ndarray) -> float:
     )
 
 
-def test_blocks_and_total_meet_the_goal(keys: BlockKeys, nodding: Any, repeatable: Any) -> None:
+def test_blocks_and_total_meet_the_goal(keys: BlockKeys, nodding: Any) -> None:
     # four cities: how heavy the few heaviest riders came out is luck that 2,700 persons' noise cannot show
     divergences, totals = [], []
     for seed in (3, 4, 5, 6):
@@ -85,7 +85,7 @@ def test_choice_by_size_uses_paid_figures_only() -> None:
 
 @pytest.mark.slow
 @pytest.mark.real
-def test_sparse_oldenburg_meets_the_goal(conformance: Any, keys: BlockKeys, nodding: Any, repeatable: Any) -> None:
+def test_sparse_oldenburg_meets_the_goal(conformance: Any, keys: BlockKeys, nodding: Any) -> None:
     import os
     from pathlib import Path
 
