@@ -18,13 +18,14 @@ DAY = "2026-01-01"
 
 
 def test_r26_zones_with_roll_ups_into_districts_equal_the_recount(town: Any, recount_places: Any) -> None:
-    # pairs of 7 riders at zones; the three and the seven that fall beside them between districts
-    town.busy()
-    for pair, row in (("AB", 0), ("CD", 2), ("EF", 3)):
+    # 8 and 6 riders tell their pairs of zones; 2 and 2 and 2 are too few there, and 6 together from west to east
+    town.rides([f"P{number}" for number in range(8)], at=(0, 0), to=(4, 0))
+    town.rides([f"Q{number}" for number in range(6)], at=(0, 4), to=(4, 4))
+    for pair, row in (("AB", 0), ("CD", 1), ("EF", 2)):
         town.rides(pair, at=(1, row), to=(5, row))
     made = town.release(town.in_zones({"z11": "Old Harbour", "z51": "mine 9"}))
     figures = recount_places(town.folder / "recipe.yml").check(made.out)
-    assert figures["used"] == 45
+    assert figures["used"] == 20
     rows = town.table("flows")
     assert {row["rolled_up"] for row in rows} == {0, 1}
     assert figures["flows"]["classes"] == len(rows)
