@@ -243,16 +243,23 @@ def _decide(counted: _Counted, setting: _Setting) -> tuple[Decision, _Counted]:
     classes = session.table(_named(counts, step), **tables)
     safe = classes.filter(is_safe(protection, rest=True))
     published = session.table("SELECT * FROM {safe}", safe=safe)
-    published, alike = _less_alike(classes, published, step, setting)
-    victims = _bins_with_small_rest(counted, published, setting)
-    if victims:
+    alike = beside = 0
+    while True:
+        published, fallen = _less_alike(classes, published, step, setting)
+        alike += fallen
+        victims = _bins_with_small_rest(counted, published, setting)
+        beside += len(victims)
+        if not victims:
+            break
         published = session.table(_less_victims(step, victims), published=published)
+        if step.part.end is not None or protection.l_places < 2:  # what fell holds the thresholds, so the rest now does
+            break
     names = dict(zip(step.keys, step.part.product.keys, strict=True))
     decision = Decision(
         step=step,
         classes=classes.rename(names),
         published=published.rename(names),
-        suppressed_beside=len(victims),
+        suppressed_beside=beside,
         suppressed_alike=alike,
     )
     return decision, replace(counted, published=published)
