@@ -117,6 +117,8 @@ def _one(
     table = keeper.keep(table, opened, number - 1, spec)
     table = tokenise(table, key=key, record_key=record_key, by_distinct=opened.stream is None, together=recipe.together)
     table = generalise(table, cells=grid, bins=bins, period=period, keep=recipe.measured)
+    if recipe.sensitive is not None:
+        table = replace(table, frame=recipe.sensitive.coarsened(table.frame, grid, session))
     frame = _emptied(_with_unknowns(table.frame, recipe, spec))
     frame = mark_duplicates(session.checkpoint(frame, f"input-{number}"), session)
     physical = opened.physical(session)

@@ -214,7 +214,7 @@ def _common(recipe: AnyRecipe, run: Mapping[str, Any], findings: Sequence[Findin
             note="Every column is declared, and rows are sorted by all of them, so that no order of the input is left.",
         ),
         "retention": _retention(run),
-        "sensitive_places": Evidence(value=None, note="This release names no list of sensitive places."),
+        "sensitive_places": _sensitive(recipe, findings),
         "provenance": Evidence(
             value=len(missing),
             note=f"Missing: {', '.join(missing)}." if missing else
@@ -227,6 +227,16 @@ def _common(recipe: AnyRecipe, run: Mapping[str, Any], findings: Sequence[Findin
             + (f" Further legal basis: {recipe.legal_basis}." if recipe.legal_basis else ""),
         ),
     }  # fmt: skip
+
+
+def _sensitive(recipe: AnyRecipe, findings: Sequence[Finding]) -> Evidence:
+    """Places of the list that a file tells finer than their block; a noisy product is never finer (its recipe is refused)."""
+    if recipe.sensitive is None:
+        return Evidence(value=None, note="This release names no list of sensitive places.")
+    listed = recipe.sensitive
+    level = recipe.geo.grid.level_name(listed.level)
+    note = f"{len(listed.places)} places of a public list ({listed.sha256[:12]}…); cells near them are told as blocks of {level}."
+    return Evidence(value=0 if isinstance(recipe, NoisyRecipe) else _failed(findings, "sensitive_places"), note=note)
 
 
 def _balanced(entry: Mapping[str, Any]) -> bool:

@@ -253,6 +253,7 @@ def release_spec(recipe: Recipe) -> ReleaseSpec:
         legal_basis=recipe.legal_basis,
         pooling=recipe.pooling.statement,
         together=recipe.together,
+        sensitive=recipe.sensitive,
         created=datetime.now(UTC).replace(microsecond=0).isoformat(),
         version=__version__,
     )

@@ -27,6 +27,7 @@ from anonkit.bundle.manifest import files_of
 from anonkit.engine import Session
 from anonkit.kanon import Step
 from anonkit.publish.gate_companions import companions
+from anonkit.publish.gate_places import sensitive_places
 from anonkit.publish.gate_sql import ROW_RISK, GateSql
 from anonkit.publish.gate_system import system_findings
 from anonkit.publish.spec import ReleaseSpec
@@ -68,6 +69,7 @@ def _findings(
     if broken:
         return
     yield from companions(used, spec, session)
+    yield from sensitive_places(folder, spec, resources, session)
     sql = GateSql(spec, session)
     for product in spec.products:
         declared = [column.name for column in product_resource(product, spec).fields]

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from anonkit.classes import Protection
-from anonkit.geo import Tessellation, TimeBins
+from anonkit.geo import SensitivePlaces, Tessellation, TimeBins
 from anonkit.kanon import CellKeyNoise, Product, Step, check_chain
 from anonkit.schema import PrivacyUnit
 
@@ -47,6 +47,8 @@ class ReleaseSpec:
     """How persons of several operators are counted, in one sentence (ruling 2)."""
     together: tuple[str, ...] = ()
     """Signs by which people are known to have ridden together; they count as one (ruling 3)."""
+    sensitive: SensitivePlaces | None = None
+    """Places near which cells are told as one block (ruling 32)."""
     created: str
     version: str
 
@@ -89,6 +91,8 @@ class ReleaseSpec:
         if self.together:
             signs = ", ".join(COMPANIONS[sign] for sign in self.together)
             text += f" People known to have ridden together ({signs}) count as one."
+        if self.sensitive is not None:
+            text += f" Near sensitive places of a public list, cells are told as one block of {self.grid.level_name(self.sensitive.level)}."
         if self.unit is PrivacyUnit.TRIP:
             text += " The source knows no persons: k counts trips, and one person may have made several of them."
         if self.unit is PrivacyUnit.DRIVER:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from anonkit.base.progress import Progress
 from anonkit.bundle import README, Field, Resource, describe_package, write_checksums
 from anonkit.engine import Session, replace_file
-from anonkit.geo import TimeBins
+from anonkit.geo import SensitivePlaces, TimeBins
 from anonkit.geo.bins import DAY_S
 from anonkit.geo.zones import Tessellation
 from anonkit.kanon import Decision, Decisions, Product, class_statistics, suppression_bands
@@ -63,7 +63,7 @@ def write_bundle(
     ):
         write_table(folder, resource, frame, session, progress)
         resources.append(resource)
-    resources += write_zones(folder, spec.grid, _levels(spec), progress)
+    resources += write_zones(folder, spec.grid, _levels(spec), progress, sensitive=spec.sensitive)
     (folder / README).write_text(readme(spec, tuple(resources)), encoding="utf-8")
     progress.moment("write:readme")
     describe_package(
@@ -243,12 +243,19 @@ def _levels(spec: ReleaseSpec) -> tuple[int, ...]:
     return tuple(sorted({step.at.level for step in spec.steps} | {spec.suppression_level}))
 
 
-def write_zones(folder: Path, grid: Tessellation, levels: tuple[int, ...], progress: Progress) -> list[Resource]:
+def write_zones(
+    folder: Path,
+    grid: Tessellation,
+    levels: tuple[int, ...],
+    progress: Progress,
+    *,
+    sensitive: SensitivePlaces | None = None,
+) -> list[Resource]:
     """Write all public cells of these levels as GeoParquet."""
     (folder / "zones").mkdir()
     resources = []
     for level in levels:
-        frame = grid.dictionary(level)
+        frame = grid.dictionary(level) if sensitive is None else sensitive.dictionary(grid, level)
         name = grid.level_name(level)
         resource = Resource(
             name=grid.file_name(level),

@@ -127,8 +127,9 @@ def _resolved(data: dict[str, Any], folder: Path) -> dict[str, Any]:
         if isinstance(geo.get("zones"), dict) and "path" in geo["zones"]:
             geo["zones"] = {**geo["zones"], "path": full(geo["zones"]["path"])}
         data["geo"] = geo
-    if "streets" in data:
-        data["streets"] = with_path(data["streets"])
+    for key in ("streets", "sensitive_places"):
+        if key in data:
+            data[key] = with_path(data[key])
     for key in ("lists", "requests"):
         if isinstance(data.get(key), dict):
             data[key] = {name: full(path) for name, path in data[key].items()}

@@ -17,11 +17,12 @@ from typing import Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from anonkit.classes import Protection
+from anonkit.geo import SensitivePlaces
 from anonkit.kanon import Product, check_chain
 from anonkit.prepare import Member, Policy, Pooling, Use, bundled, check_permitted, load_policy, plan_pooling
 from anonkit.recipe.guarantee import Privacy
 from anonkit.recipe.parts import EngineLimits, Inside, Part, Period, Recipient, Share
-from anonkit.recipe.places import Clock, Place
+from anonkit.recipe.places import Clock, Place, SensitiveList
 from anonkit.recipe.products import Counts, Products, Suppression, products_of
 from anonkit.risk.scorecard import PUBLIC_ADVANTAGE, questions
 from anonkit.schema import PrivacyUnit
@@ -65,6 +66,8 @@ class AnyRecipe(Part):
     inputs: tuple[InputSpec, ...] = Field(min_length=1)
     thresholds: dict[str, Share] = Field(default_factory=dict)
     """By key of one of the fifteen questions: a threshold that refuses the release when it is crossed."""
+    sensitive_places: SensitiveList | None = None
+    """Clinics, worship, shelters, embassies, home chargers: a public list, coarsened before counting (ruling 32)."""
     inside: Inside = Inside()
     engine: EngineLimits = EngineLimits()
 
@@ -128,6 +131,11 @@ class AnyRecipe(Part):
         ]
         drivers = any("driver" in entry.columns for entry in self.inputs) and self.protects_drivers
         return plan_pooling(members, unit=self.unit.value, drivers=drivers)
+
+    @cached_property
+    def sensitive(self) -> SensitivePlaces | None:
+        """The list of sensitive places for `geo`."""
+        return None if self.sensitive_places is None else self.sensitive_places.places_in(self.geo.grid)
 
     @property
     def protects_drivers(self) -> bool:
@@ -219,6 +227,8 @@ class Recipe(AnyRecipe):
                     f"{product.kind} publishes {unknown}; columns that may be published are {sorted(known)}"
                 )
         check_chain(self.kanon_products, self.time.time_bins)
+        if self.sensitive is not None:
+            self.sensitive.stands_for(self.geo.grid)  # the list is readable and is of this city
         if self.pooling.column is not None and self.measured:
             raise ValueError(
                 "statistics take one value a person, but somebody of these operators may be there twice (ruling 2); leave "

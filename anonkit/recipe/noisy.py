@@ -117,6 +117,12 @@ class NoisyRecipe(AnyRecipe):
         profile = self.products.profile
         if profile is not None and not TimeBins("1h of day", zone=self.time.zone).contains(self.time.time_bins):
             raise ValueError("a profile is by the hour: time.bins must be 1h, 30min or 15min")
+        asked = [getattr(self.products, name) for name in type(self.products).model_fields]
+        told = [one.cell_m for one in asked if hasattr(one, "cell_m")]
+        if self.sensitive is not None and any(self.geo.grid.level_of(m) < self.sensitive.level for m in told):
+            raise ValueError(
+                "a noisy product is finer than sensitive_places; its keys are all cells of a level, so choose cells at least as coarse"
+            )
         if float(self.epsilon) > self.privacy.epsilon_cap:
             raise ValueError(
                 f"the products cost epsilon {float(self.epsilon)}, above the cap {self.privacy.epsilon_cap}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from anonkit.geo import Grid, Tessellation, TimeBins, Zones
+from anonkit.geo import Grid, SensitivePlaces, Tessellation, TimeBins, Zones
 from anonkit.recipe.parts import Part
 
 
@@ -100,6 +100,19 @@ class Where(Part):
         if self.cell_m is None:
             raise ValueError("this is a grid: say cell_m, not level")
         return grid.level_of(self.cell_m)
+
+
+class SensitiveList(Where):
+    """A public list of sensitive places, and the level whose blocks around them are told as one (ruling 32)."""
+
+    path: Path
+    """CSV with ``lon, lat`` (or ``zone``) and, if it differs, ``radius_m``; or GeoJSON."""
+    radius_m: float = Field(ge=0, le=5_000)
+    """How far around a place its neighbourhood reaches, metres."""
+
+    def places_in(self, grid: Tessellation) -> SensitivePlaces:
+        """The list for `geo`."""
+        return SensitivePlaces(path=self.path, level=self.level_in(grid), radius_m=self.radius_m)
 
 
 class Coarseness(Where):

@@ -17,6 +17,7 @@ from anonkit.simulate.lists import write_lists
 from anonkit.simulate.mds import write_mds
 from anonkit.simulate.pokupi import write_pokupi
 from anonkit.simulate.rides import SAMPLE_CITY, write_rides_csv
+from anonkit.simulate.sensitive import write_places
 from anonkit.simulate.streets import write_pokupi_routes
 from anonkit.simulate.uklon import write_uklon
 
@@ -33,6 +34,7 @@ SAMPLES: Mapping[str, Callable[[Path], None]] = MappingProxyType(
         "charge_az": write_charge_az,
         "kontaktplus": write_kontaktplus,
         "lists": write_lists,
+        "places": write_places,
         "pokupi": write_pokupi,
         "pokupi_routes": write_pokupi_routes,
         "uklon": write_uklon,
