@@ -162,6 +162,8 @@ class RouteRecipe(AnyRecipe):
     @model_validator(mode="after")
     def _possible(self) -> RouteRecipe:
         unit = self.privacy.unit
+        if self.sensitive_places is not None:
+            raise ValueError("sensitive_places coarsens cells; routes are told by links: cut their ends (ends) instead")
         if len({entry.operator for entry in self.inputs}) > 1:
             raise ValueError("routes are of one operator: people of several cannot be matched on a link (ruling 2)")
         if self.recipient.kind == "public":
