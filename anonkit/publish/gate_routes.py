@@ -210,12 +210,12 @@ class RouteGate:
             threshold="0 and 0", ruling="12, 26",
             message="keys and numbers of every row are those of the recount from the tokenised passages",
         )  # fmt: skip
-        yield finding("class_size", name, passed=fewest >= self.k, value=f"fewest {unit}: {fewest}",
+        yield finding("class_size", name, passed=fewest >= self.k or size == 0, value=f"fewest {unit}: {fewest}",
                       threshold=f"at least {self.k}", ruling="1, 5, 31",
                       message=f"every released row was driven, a route in full, by at least {self.k} different {unit}")  # fmt: skip
         if self.k_driver is not None:
             yield finding(
-                "class_size_drivers", name, passed=fewest_drivers >= self.k_driver, value=f"fewest drivers: {fewest_drivers}",
+                "class_size_drivers", name, passed=fewest_drivers >= self.k_driver or size == 0, value=f"fewest drivers: {fewest_drivers}",
                 threshold=f"at least {self.k_driver}", ruling="4, 31",
                 message=f"every released row holds at least {self.k_driver} different drivers",
             )  # fmt: skip
