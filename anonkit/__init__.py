@@ -32,7 +32,15 @@ _WHERE = {
     "Ledger": "anonkit.ledger",
     "read_network": "anonkit.geo.networks_read",
     "Matcher": "anonkit.geo.matching",
+    "read_fixes": "anonkit.pipeline.steps_routes",
+    "match": "anonkit.pipeline.steps_routes",
     "release_routes": "anonkit.kanon.routes_release",
+    "RouteProduct": "anonkit.kanon.routes_product",
+    "RouteSpec": "anonkit.kanon.routes_release",
+    "RouteRule": "anonkit.kanon.routes",
+    "EndRule": "anonkit.geo.trimming",
+    "CellKeyNoise": "anonkit.kanon",
+    "Protection": "anonkit.classes",
 }
 _ROOMS = (
     *("base", "engine", "schema", "geo", "sources", "classes", "kanon", "dp", "risk"),

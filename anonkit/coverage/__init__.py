@@ -12,6 +12,7 @@ from anonkit.coverage.measures import (
     to_cells,
     trips_needed,
 )
+from anonkit.coverage.noisy import noisy_links
 
 __all__ = [
     "LinkTimes",
@@ -23,6 +24,7 @@ __all__ = [
     "gaps",
     "link_times",
     "nearest_nodes",
+    "noisy_links",
     "position",
     "recommend",
     "redundancy",

@@ -10,15 +10,33 @@ It does not make noise go away: with noise far above the limit the interval is w
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from anonkit.base.entropy import seeded
+from anonkit.geo.networks import Network
+from anonkit.kanon.routes_product import RouteProduct
 
 Floats = NDArray[np.float64]
 WIDE = 1.959964
 BINS_A_DEVIATION = 3
 STEPS, DRAWS = 120, 30
+
+
+def noisy_links(releaser: Any, network: Network) -> RouteProduct:
+    """The links of a fitted ``DPLinks`` as a product that coverage takes: signed counts with the noise of each.
+
+    Privacy
+    -------
+    Post-processing of published figures.
+    """
+    told = releaser.links_
+    names = [name for name in ("link", "bin") if name in told]
+    table = told[names].assign(trips=told["capped_noisy"], noise_sd=told["noise_sd"])
+    cost = float(releaser.plan.epsilon or 0) or float(releaser.plan.rho or 0)
+    return RouteProduct("link_volumes", table, network.digest, {"epsilon": cost, "max_trips": releaser.plan.max_trips})
 
 
 def noisy_share(
