@@ -4,13 +4,11 @@ Dialect and encoding are settled on the bytes before anything is parsed (`engine
 block by block by Arrow with every column as text, and handed on as a stream: nothing of the raw export is ever stored.
 Only the columns that are asked for are converted; the others are never materialised (default deny).
 
-Each row carries ``_line`` (first physical line), ``_lines`` (how many) and ``_fault`` (null, or why the record could
-not be cut into columns; then all columns are null).
+Each row carries ``_line``, ``_lines`` and ``_fault`` as in `engine.stream`.
 """
 
 from __future__ import annotations
 
-import codecs
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,15 +21,16 @@ import pyarrow as pa
 import pyarrow.csv
 
 from anonkit.base.errors import SourceError
-from anonkit.engine.dialect import FAULT, LINE, LINES, CsvDialect, open_bytes, read_bytes, settle
+from anonkit.engine.dialect import CsvDialect, settle
 from anonkit.engine.lines import Block, LineFault, LineLimits, RecordCutter, cut, fields_of
+from anonkit.engine.stream import RowStream, utf8_chunks
 
 CHUNK_BYTES = 8_000_000
 
 
 @dataclass
-class CsvFile:
-    """A delimited file that can be scanned any number of times (Arrow's stream protocol)."""
+class CsvFile(RowStream):
+    """A delimited file that can be scanned any number of times."""
 
     path: Path
     dialect: CsvDialect
@@ -60,23 +59,6 @@ class CsvFile:
         dialect = settle(path, encoding=encoding, delimiter=delimiter)
         return cls(path, dialect, dialect.names if columns is None else columns, limits or LineLimits())
 
-    @property
-    def schema(self) -> pa.Schema:
-        """Text columns, then line number, number of lines, fault."""
-        text = [(name, pa.string()) for name in self.columns]
-        return pa.schema([*text, (LINE, pa.int64()), (LINES, pa.int64()), (FAULT, pa.string())])
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        reader = pa.RecordBatchReader.from_batches(self.schema, self._guarded())
-        return reader.__arrow_c_stream__(requested_schema)
-
-    def _guarded(self) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from self.batches()
-        except SourceError as error:
-            self.failure = error
-            raise
-
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Record batches in file order; parsing runs two blocks ahead."""
         cutter = RecordCutter(
@@ -98,26 +80,17 @@ class CsvFile:
 
     def _chunks(self) -> Iterator[bytes]:
         """UTF-8 bytes after the header."""
-        with open_bytes(self.path) as raw:
-            raw.read(self.dialect.mark_bytes)
-            decoder = codecs.getincrementaldecoder(self.dialect.encoding)("replace")
-            plain = self.dialect.encoding == "utf-8"
-            left, head = self.dialect.header_lines, b""
-            while True:
-                chunk = read_bytes(raw, CHUNK_BYTES, self.path)
-                done = not chunk
-                if not plain:
-                    chunk = decoder.decode(chunk, final=done).encode()
-                while left and chunk:
-                    end = (head + chunk).find(b"\n")
-                    if end < 0:
-                        head, chunk = head + chunk, b""
-                    else:
-                        chunk, head, left = (head + chunk)[end + 1 :], b"", left - 1
-                if chunk:
-                    yield chunk
-                if done:
-                    return
+        dialect, head = self.dialect, b""
+        left = dialect.header_lines
+        for chunk in utf8_chunks(self.path, encoding=dialect.encoding, mark_bytes=dialect.mark_bytes, size=CHUNK_BYTES):
+            while left and chunk:
+                end = (head + chunk).find(b"\n")
+                if end < 0:
+                    head, chunk = head + chunk, b""
+                else:
+                    chunk, head, left = (head + chunk)[end + 1 :], b"", left - 1
+            if chunk:
+                yield chunk
 
     def _parse(self, block: Block) -> pa.RecordBatch:
         data = block.data

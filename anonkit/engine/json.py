@@ -5,7 +5,7 @@ object in which ``records`` (a path such as ``data.trips``) leads to the array; 
 large document needs no more memory than its largest record. Columns are paths (``start.location.lat``, a number picks
 from a list), each value arrives as text, nested values as JSON text. Only the asked paths are kept (default deny).
 
-Each row carries ``_line``, ``_lines`` and ``_fault`` as in `engine.csv`. In a document the unit of accounting is the
+Each row carries ``_line``, ``_lines`` and ``_fault`` as in `engine.stream`. In a document the unit of accounting is the
 record, since a record may share its line with a thousand others: ``_line`` is then its number, from 1.
 """
 
@@ -21,10 +21,11 @@ from typing import Literal
 import pyarrow as pa
 
 from anonkit.base.errors import SourceError
-from anonkit.engine.dialect import FAULT, LINE, LINES, open_bytes, read_bytes, sample_of
+from anonkit.engine.dialect import sample_of
 from anonkit.engine.json_document import Record, records_of
 from anonkit.engine.json_value import leaf_paths, load, path_of, text_at
 from anonkit.engine.lines import LineFault, LineLimits
+from anonkit.engine.stream import RowStream, utf8_chunks
 
 CHUNK_BYTES = 4_000_000
 BATCH_ROWS = 20_000
@@ -33,8 +34,8 @@ Layout = Literal["lines", "document"]
 
 
 @dataclass
-class JsonFile:
-    """A JSON file that can be scanned any number of times (Arrow's stream protocol)."""
+class JsonFile(RowStream):
+    """A JSON file that can be scanned any number of times."""
 
     path: Path
     layout: Layout
@@ -74,23 +75,6 @@ class JsonFile:
         file.names = file.columns = tuple(seen)
         return file
 
-    @property
-    def schema(self) -> pa.Schema:
-        """Text columns, then line number, number of lines, fault."""
-        text = [(name, pa.string()) for name in self.columns]
-        return pa.schema([*text, (LINE, pa.int64()), (LINES, pa.int64()), (FAULT, pa.string())])
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        reader = pa.RecordBatchReader.from_batches(self.schema, self._guarded())
-        return reader.__arrow_c_stream__(requested_schema)
-
-    def _guarded(self) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from self.batches()
-        except SourceError as error:
-            self.failure = error
-            raise
-
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Record batches in file order."""
         paths = [path_of(name) for name in self.columns]
@@ -125,15 +109,7 @@ class JsonFile:
         return self._line_records()
 
     def _chunks(self) -> Iterator[bytes]:
-        """UTF-8 bytes after the mark; foreign encodings are transcoded."""
-        with open_bytes(self.path) as raw:
-            raw.read(self.mark_bytes)
-            decoder = codecs.getincrementaldecoder(self.encoding)("replace")
-            while True:
-                chunk = read_bytes(raw, CHUNK_BYTES, self.path)
-                yield chunk if self.encoding == "utf-8" else decoder.decode(chunk, final=not chunk).encode()
-                if not chunk:
-                    return
+        return utf8_chunks(self.path, encoding=self.encoding, mark_bytes=self.mark_bytes, size=CHUNK_BYTES)
 
     def _text(self) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8")("strict")
