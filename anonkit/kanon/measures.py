@@ -162,10 +162,16 @@ class NormalisedCertaintyPenalty(Additive):
         self.tops = [1.0 / max(self.total * len(self.hierarchies), 1)] * len(self.hierarchies)
 
 
+LOST_COLUMN_M = 1.0
+"""What the loss of a whole column without metres and minutes counts as, in metres: it breaks ties and no more."""
+
+
 class Displacement(Additive):
     """Mean metres, plus minutes at walking pace, between a row and what is released of it.
 
-    ``minutes_worth_m`` metres are worth a minute. A suppressed row is displaced by the whole area and day.
+    ``minutes_worth_m`` metres are worth a minute. A suppressed row is displaced by the whole area and day. A column that
+    is neither a place nor a time (a mode) moves nobody: it is given up before a place or a time grows coarser, and of
+    two ways that move people alike the one that keeps more of it is better (it costs `LOST_COLUMN_M` in all).
     """
 
     name = "displacement"
@@ -182,17 +188,17 @@ class Displacement(Additive):
         super().__init__(table, hierarchies, least_rows)
 
     def _costs(self) -> list[list[np.ndarray]]:
-        missing = [h.column for h in self.hierarchies if h.displacement is None or h.unit not in ("m", "min")]
-        if missing:
-            raise SchemaError(
-                f"measure 'displacement' knows no metres or minutes for the columns {missing}",
-                hint="give their hierarchies a displacement and a unit, or choose measure='ncp'.",
-            )
         found = []
         for h in self.hierarchies:
-            worth = (1.0 if h.unit == "m" else self.minutes_worth_m) / max(self.total, 1)
-            shifts = h.displacement or ()
-            found.append([np.full(h.sizes[level], shifts[level] * worth) for level in range(h.height)])
+            worth = (1.0 if h.unit != "min" else self.minutes_worth_m) / max(self.total, 1)
+            if _travels(h):
+                shifts = h.displacement or ()
+                found.append([np.full(h.sizes[level], shifts[level] * worth) for level in range(h.height)])
+            else:
+                span = max(h.sizes[0] - 1, 1)
+                found.append(
+                    [(h.leaves(level) - 1) / span * LOST_COLUMN_M / max(self.total, 1) for level in range(h.height)]
+                )
         return found
 
     def parts(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> dict[str, float]:
@@ -200,9 +206,15 @@ class Displacement(Additive):
         kept = float(node.rows[released].sum()) / max(self.total, 1)
         parts = {"m": 0.0, "min": 0.0}
         for h, level in zip(self.hierarchies, node.levels, strict=True):
-            shifts = h.displacement or (0.0,)
-            parts[h.unit or "m"] += kept * shifts[level] + (1 - kept) * shifts[-1]
+            if _travels(h):
+                shifts = h.displacement or (0.0,)
+                parts[h.unit or "m"] += kept * shifts[level] + (1 - kept) * shifts[-1]
         return parts
+
+
+def _travels(hierarchy: Hierarchy) -> bool:
+    """Whether a column's levels move a row by metres or minutes."""
+    return hierarchy.displacement is not None and hierarchy.unit in ("m", "min")
 
 
 class NonUniformEntropy(Additive):
