@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anonkit.base.errors import SchemaError
+from anonkit.engine import identifier
 from anonkit.risk.result import RiskFigure
+from anonkit.schema import Role, Table
 
 Codes = NDArray[np.integer]
 
@@ -95,10 +97,28 @@ class ClassRisk:
         return self.classes > 0 and self.prosecutor_max <= threshold
 
 
+def _pairs_of(table: Table) -> tuple[Codes, Codes, Codes]:
+    """Class, person (-1: nobody) and rows of each pair of a table."""
+    unit, keys = table.schema.unit_column, table.schema.of_role(Role.QUASI)
+    table.schema.require(unit)
+    if not keys:
+        raise SchemaError(
+            "the table has no quasi-identifier", hint="generalise it first, or name roles with Table.of(...)"
+        )
+    listed = ", ".join(identifier(name) for name in keys)
+    pairs = table.session.sql(
+        f"SELECT dense_rank() OVER (ORDER BY {listed}) AS class, dense_rank() OVER (ORDER BY {unit}) AS person, "
+        f"{unit} IS NULL AS nobody, n FROM (SELECT {listed}, {unit}, count(*) AS n FROM {{frame}} GROUP BY ALL)",
+        frame=table.frame,
+    )
+    of_class, person, nobody, rows = (column.to_numpy(zero_copy_only=False) for column in pairs.itercolumns())
+    return of_class, np.where(nobody, -1, person), rows
+
+
 def class_risk(
-    class_code: Codes,
-    person_code: Codes,
-    rows: Codes,
+    class_code: Codes | Table,
+    person_code: Codes | None = None,
+    rows: Codes | None = None,
     *,
     population: Mapping[int, int] | None = None,
 ) -> ClassRisk:
@@ -106,7 +126,8 @@ def class_risk(
 
     Parameters
     ----------
-    class_code : class of each (class, person) pair; a pair that occurs twice is summed.
+    class_code : class of each (class, person) pair; a pair that occurs twice is summed. Or a table with its persons still
+        in it: its classes are those of its quasi-identifiers, its persons those of its privacy unit.
     person_code : the person; a negative code is a row without a person, which counts nobody (ruling 1).
     rows : int >= 1, rows of this person in this class.
     population : persons of the whole population in each class code (k-map, journalist); a class that is missing in it
@@ -118,7 +139,7 @@ def class_risk(
 
     Raises
     ------
-    SchemaError : the three arrays differ in length, or a row count is below 1.
+    SchemaError : the three arrays differ in length, or a row count is below 1; a table has nobody to count or no class.
 
     Privacy
     -------
@@ -137,6 +158,8 @@ def class_risk(
     >>> risk.prosecutor_max, risk.prosecutor_by_persons, risk.prosecutor_mean, risk.smallest
     (Fraction(3, 4), Fraction(1, 2), Fraction(4, 7), 2)
     """
+    if isinstance(class_code, Table):
+        class_code, person_code, rows = _pairs_of(class_code)
     class_code, person_code, rows = (np.asarray(a) for a in (class_code, person_code, rows))
     if not len(class_code) == len(person_code) == len(rows):
         raise SchemaError(

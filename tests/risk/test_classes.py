@@ -5,9 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 from anonkit.base.errors import SchemaError
 from anonkit.risk.classes import ClassRisk, class_risk, largest_share
+from anonkit.schema import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,3 +125,16 @@ def test_largest_share_is_exact(pairs: list[tuple[int, int]]) -> None:
     part = np.array([min(p) for p in pairs])
     whole = np.array([max(p) for p in pairs])
     assert largest_share(part, whole) == max(Fraction(min(p), max(p)) for p in pairs)
+
+
+def test_table_is_counted_by_its_quasi_identifiers_and_its_unit() -> None:
+    # class a: person 7 has 3 of 4 rows and 8 one; class b: a row of nobody and one of 9
+    frame = pd.DataFrame(
+        {"mode": list("aaaabb"), "person": pd.array([7, 7, 7, 8, None, 9], dtype="Int64"), "trip": range(6)}
+    )
+    table = Table.of(frame, roles={"mode": "quasi", "person": "pseudonym", "trip": "pseudonym"})
+    found = class_risk(table)
+    assert (found.classes, found.persons, found.rows, found.rows_without_person) == (2, 3, 6, 1)
+    assert (found.smallest, found.prosecutor_max) == (1, Fraction(1))
+    with pytest.raises(SchemaError, match="no quasi-identifier"):
+        class_risk(Table.of(frame[["person", "trip"]], roles={"person": "pseudonym", "trip": "pseudonym"}))
