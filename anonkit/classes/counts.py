@@ -40,6 +40,11 @@ class Protection:
     among: str | None = None
     """Column of groups of operators between which persons cannot be matched; a class then holds the most that one group
     has of it, never the sum (ruling 2). None: everybody is matched."""
+    operator_share: Fraction | None = None
+    """Of a pool: largest share of a class's rows that one operator may have (ruling 6); None: one operator's release."""
+    insiders: bool = False
+    """Of a pool: whether the second largest operator of a class must have k people in it too (or none), since an operator
+    subtracts his own."""
     l_places: int = 1
     """Least number of destinations that an origin and time leave open, and the other way round (ruling 7); 1: not asked."""
 
@@ -50,6 +55,8 @@ class Protection:
             raise RecipeError(f"k for drivers is {self.k_driver}", hint="it is at least 2")
         if not 0 < self.dominance <= 1:
             raise RecipeError(f"dominance is {self.dominance}", hint="a share above 0 and up to 1")
+        if self.operator_share is not None and not 0 < self.operator_share <= 1:
+            raise RecipeError(f"operator_dominance is {self.operator_share}", hint="a share above 0 and up to 1")
 
 
 def count_classes(

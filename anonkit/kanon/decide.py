@@ -29,6 +29,7 @@ import narwhals.stable.v2 as nw
 from anonkit.classes import Protection, Tally, class_counts, coarser, is_safe, small_rests, tally_rows, thin_rows
 from anonkit.engine import Session, identifier
 from anonkit.geo import Tessellation, TimeBins
+from anonkit.kanon.operators import COUNTED, OPERATOR, less_alone, less_dominated, named_alone, tally_operators
 from anonkit.kanon.products import Kind, Part, Product, Step, check_chain
 from anonkit.kanon.system import PublishedStep, suppress_beside
 
@@ -48,7 +49,7 @@ class Decision:
     suppressed_beside: int
     """Bins in which a class that holds the thresholds fell to protect the rest."""
     suppressed_alike: int
-    """Classes that fell because they gave a destination or an origin away."""
+    """Classes that fell because they gave a destination or an origin away, or named an operator alone."""
     suppressed_system: int = 0
     """Classes that fell because rows and columns together gave a few people away."""
 
@@ -97,6 +98,7 @@ class _Counted:
     step: Step
     people: Tally
     drivers: Tally | None
+    operators: Tally | None = None
     published: nw.LazyFrame[Any] | None = None
 
     @property
@@ -205,7 +207,14 @@ def _first(rows: nw.LazyFrame[Any], step: Step, setting: _Setting) -> tuple[_Cou
     drivers = None
     if protection.k_driver is not None:
         drivers = tally_rows(keyed(), tuple(coarse), unit="driver", among=protection.among, session=session)
-    return _Counted(step=step, people=people, drivers=drivers), rows, thinned
+    operators = None
+    if protection.operator_share is not None:
+        rows_of = rows.with_columns(nw.col(OPERATOR).alias(COUNTED))
+        named = rows_of.select(
+            COUNTED, protection.unit, *(expression.alias(name) for name, expression in coarse.items())
+        )
+        operators = tally_operators(named, tuple(coarse), unit=protection.unit, session=session)
+    return _Counted(step=step, people=people, drivers=drivers, operators=operators), rows, thinned
 
 
 def _next(before: _Counted, step: Step, setting: _Setting) -> _Counted:
@@ -219,17 +228,22 @@ def _next(before: _Counted, step: Step, setting: _Setting) -> _Counted:
     if done.number == len(done.part.product.roll_up):
         left.pop(done.part.told, None)
     coarse = step.coarse(setting.grid, done.at.bins, level=done.at.level)
-    people, *drivers = (
-        coarser(tally, coarse, told=before.published, on=on, left=left, session=setting.session)
-        for tally in before.tallies
-    )
-    return _Counted(step=step, people=people, drivers=drivers[0] if drivers else None)
+
+    def up(tally: Tally | None) -> Tally | None:
+        if tally is None:
+            return None
+        return coarser(tally, coarse, told=before.published, on=on, left=left, session=setting.session)
+
+    people = up(before.people)
+    assert people is not None
+    return _Counted(step=step, people=people, drivers=up(before.drivers), operators=up(before.operators))
 
 
 def _drop(counted: _Counted, session: Session) -> None:
     """Give back the memory of tallies that nobody needs any more."""
-    for tally in counted.tallies:
-        session.drop(tally.frame)
+    for tally in (*counted.tallies, counted.operators):
+        if tally is not None:
+            session.drop(tally.frame)
 
 
 def _decide(counted: _Counted, setting: _Setting) -> tuple[Decision, _Counted]:
@@ -243,16 +257,23 @@ def _decide(counted: _Counted, setting: _Setting) -> tuple[Decision, _Counted]:
     classes = session.table(_named(counts, step), **tables)
     safe = classes.filter(is_safe(protection, rest=True))
     published = session.table("SELECT * FROM {safe}", safe=safe)
+    alone = named_alone(step, protection)
+    if counted.operators is not None and not alone:
+        published = less_dominated(
+            published, counted.operators, left=left, sources=step.sources, protection=protection, session=session
+        )
     alike = beside = 0
     while True:
-        published, fallen = _less_alike(classes, published, step, setting)
+        published, fallen = _settled(classes, published, step, setting)
         alike += fallen
         victims = _bins_with_small_rest(counted, published, setting)
         beside += len(victims)
         if not victims:
             break
         published = session.table(_less_victims(step, victims), published=published)
-        if step.part.end is not None or protection.l_places < 2:  # what fell holds the thresholds, so the rest now does
+        if not alone and (
+            step.part.end is not None or protection.l_places < 2
+        ):  # what fell holds the thresholds, so the rest now does
             break
     names = dict(zip(step.keys, step.part.product.keys, strict=True))
     decision = Decision(
@@ -330,6 +351,20 @@ def _less_victims(step: Step, bins: list[int]) -> str:
         f"SELECT * FROM {{published}} QUALIFY NOT ({key} IN ({listed}) AND rest_rows > 0 AND row_number() OVER "
         f"(PARTITION BY {key}, rest_rows > 0 ORDER BY rows, {keys}) = 1)"
     )
+
+
+def _settled(
+    classes: nw.LazyFrame[Any], published: nw.LazyFrame[Any], step: Step, setting: _Setting
+) -> tuple[nw.LazyFrame[Any], int]:
+    """Classes that neither give a destination away nor name an operator alone, and how many fell for it."""
+    fallen, alone = 0, 1
+    while alone:
+        published, alike = _less_alike(classes, published, step, setting)
+        alone = 0
+        if named_alone(step, setting.protection):
+            published, alone = less_alone(published, step, setting.session)
+        fallen += alike + alone
+    return published, fallen
 
 
 def _less_alike(

@@ -173,6 +173,8 @@ def _alternatives(recipe: Recipe) -> Iterator[tuple[str, tuple[Product, ...], Pr
         yield "destinations need not differ (l_places: 1)", products, replace(own, l_places=1)
     if own.dominance < 1:
         yield "no limit on one person's share", products, replace(own, dominance=Fraction(1))
+    if own.operator_share is not None and own.operator_share < 1:
+        yield "no limit on one operator's share", products, replace(own, operator_share=Fraction(1))
     for k in sorted({5, 11, 20} - {own.k}):
         yield f"k = {k}", products, replace(own, k=k)
 

@@ -27,6 +27,7 @@ from anonkit.bundle.manifest import files_of
 from anonkit.engine import Session
 from anonkit.kanon import Step
 from anonkit.publish.gate_companions import companions
+from anonkit.publish.gate_operators import operators
 from anonkit.publish.gate_places import sensitive_places
 from anonkit.publish.gate_sql import ROW_RISK, GateSql
 from anonkit.publish.gate_system import system_findings
@@ -78,6 +79,7 @@ def _findings(
     marked = sql.marked(sql.rows(used), folder)
     for step in spec.steps:
         yield from _recount(step, folder / f"{step.part.product.kind}.parquet", marked, sql, spec)
+        yield from operators(step, marked, sql)
     yield from system_findings(marked, sql)
     yield from _suppression(folder, marked, sql, spec)
     session.drop(marked)

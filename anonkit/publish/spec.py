@@ -86,6 +86,14 @@ class ReleaseSpec:
             text += f" Numbers of trips are perturbed by up to {self.noise.largest} (variance {self.noise.variance:g})."
         else:
             text += " Numbers of trips are exact."
+        share = self.protection.operator_share
+        if share is not None:
+            if share < 1:
+                text += f" No operator has more than {share} of the trips of a class."
+            if self.protection.insiders:
+                text += f" An operator who subtracts his own finds at least {k} {self.counted} of others, or nobody."
+            if any("operator" in product.columns for product in self.products):
+                text += " A class that names its operator stands beside another operator's of the same places and time."
         if self.pooling is not None:
             text += f" {self.pooling}"
         if self.together:
@@ -108,6 +116,10 @@ class ReleaseSpec:
             "k": self.protection.k,
             "k_driver": self.protection.k_driver,
             "dominance": str(self.protection.dominance),
+            "operator_dominance": None
+            if self.protection.operator_share is None
+            else str(self.protection.operator_share),
+            "insiders": self.protection.insiders,
             "l_places": self.protection.l_places,
             "together": list(self.together),
             "counts": "exact" if self.noise is None else "cell_key",

@@ -91,12 +91,6 @@ class AnyRecipe(Part):
         nobody = [entry.operator for entry in self.inputs if "person" not in entry.columns and not entry.others]
         if self.lists and nobody:
             raise ValueError(f"lists are given, but the inputs of {nobody} map no person and no others to find them by")
-        operators = dict.fromkeys(entry.operator for entry in self.inputs)
-        if len(operators) > 1 and "operator" in self.released_columns:
-            raise ValueError(
-                "the column 'operator' of several operators is not published: no class of it holds two of them, and a rival "
-                "would read the other's business from it; make one release for each, or leave the column out"
-            )
         return self
 
     @cached_property
@@ -196,7 +190,13 @@ class Recipe(AnyRecipe):
     @cached_property
     def protection(self) -> Protection:
         """The thresholds for `classes`, and the groups between which persons cannot be matched (ruling 2)."""
-        return replace(self.privacy.protection, among=self.pooling.column)
+        share = self.privacy.operator_share(len({entry.operator for entry in self.inputs}))
+        return replace(
+            self.privacy.protection,
+            among=self.pooling.column,
+            operator_share=share,
+            insiders=share is not None and self.privacy.insiders,
+        )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:

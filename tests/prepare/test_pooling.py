@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def k(number: int) -> Any:
     def change(recipe: dict[str, Any]) -> None:
         recipe["privacy"] |= {"protect": {"person": number}, "dominance": "1"}
+        recipe["privacy"] |= {"operator_dominance": "1", "insiders": False}  # see test_pool_operators.py
 
     return change
 
@@ -116,12 +117,6 @@ def test_protected_drivers_are_never_summed_with_matched_riders() -> None:
     assert (found.matched, found.column) == ((), "operator_group")
     assert plan_pooling(members, unit="trip", drivers=False).column is None
     assert plan_pooling(members[:1], unit="person", drivers=False).column is None
-
-
-def test_operator_column_of_several_operators_is_refused(pool: Any) -> None:
-    both(pool, alpha=range(6), beta=range(6))
-    with pytest.raises(RecipeError, match="'operator' of several operators is not published"):
-        pool.ingest(lambda recipe: recipe["products"]["flows"].update(columns=["operator"]))
 
 
 def test_r06_one_persons_share_is_bounded_over_operators_that_cannot_be_matched(pool: Any) -> None:
