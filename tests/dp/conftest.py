@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import secrets
-import zlib
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from anonkit.dp import choosing, mechanisms, mechanisms_diffprivlib, models
 from anonkit.dp.flow_kernel import FlowKeys
 from anonkit.dp.public import PublicZones
 from anonkit.ledger import Ledger
@@ -34,46 +30,6 @@ class NoddingLedger:
     def reserve(self, event: Any) -> Any:
         self.events.append(event)
         return SimpleNamespace(check_draw=lambda **_: None, confirm=lambda: None)
-
-
-class SeededMeasurement:
-    """OpenDP's measurement with its own privacy map, whose noise comes from a seed."""
-
-    def __init__(self, real: Any, noise: Any) -> None:
-        self.map, self._noise = real.map, noise
-
-    def __call__(self, values: list[int]) -> np.ndarray:
-        return np.asarray(values, np.int64) + self._noise(len(values))
-
-
-@pytest.fixture
-def seeded_noise(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All noise, choices and run keys of this test from a seed: the same law, the same draw every time.
-
-    For tests of what is made of the noise (estimates, intervals, audits). That the noise itself has its law, and comes
-    from the operating system, is held in test_mechanisms.py, which does not use this.
-    """
-    rng = np.random.default_rng(zlib.crc32(request.node.name.encode()))
-    real_laplace, real_gaussian = mechanisms._laplace, mechanisms._gaussian
-
-    def laplace(scale: float) -> SeededMeasurement:
-        stop = -np.expm1(-1 / scale)  # the difference of two geometric numbers is the discrete Laplace
-        return SeededMeasurement(real_laplace(scale), lambda n: rng.geometric(stop, n) - rng.geometric(stop, n))
-
-    def gaussian(scale: float) -> SeededMeasurement:
-        return SeededMeasurement(real_gaussian(scale), lambda n: np.rint(rng.normal(0, scale, n)).astype(np.int64))
-
-    choices = np.random.RandomState(int(rng.integers(2**32)))
-    monkeypatch.setattr(mechanisms, "_laplace", laplace)
-    monkeypatch.setattr(mechanisms, "_gaussian", gaussian)
-    monkeypatch.setattr(
-        mechanisms_diffprivlib,
-        "PermuteAndFlip",
-        partial(mechanisms_diffprivlib.PermuteAndFlip, random_state=choices),
-    )
-    monkeypatch.setattr(secrets, "randbits", lambda bits: int.from_bytes(rng.bytes(bits // 8), "little"))
-    for module in (models, choosing):
-        monkeypatch.setattr(module, "fresh_key", lambda: rng.bytes(32))
 
 
 @pytest.fixture
