@@ -12,7 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -23,6 +23,7 @@ from anonkit.prepare import Member, Policy, Pooling, Use, bundled, check_permitt
 from anonkit.recipe.guarantee import Privacy
 from anonkit.recipe.parts import EngineLimits, Inside, Part, Period, Recipient, Share
 from anonkit.recipe.places import Clock, Place, SensitiveList
+from anonkit.recipe.preset import with_preset
 from anonkit.recipe.products import Counts, Products, Suppression, products_of
 from anonkit.risk.scorecard import PUBLIC_ADVANTAGE, questions
 from anonkit.schema import PrivacyUnit
@@ -166,6 +167,8 @@ class AnyRecipe(Part):
 class Recipe(AnyRecipe):
     """One k-anonymous release."""
 
+    preset: str | None = None
+    """A city's published rule by name, which the recipe is held to (`kanon.presets`)."""
     privacy: Privacy
     products: Products
     counts: Counts = Counts()
@@ -197,6 +200,11 @@ class Recipe(AnyRecipe):
             operator_share=share,
             insiders=share is not None and self.privacy.insiders,
         )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ruled(cls, said: Any) -> Any:
+        return with_preset(said) if isinstance(said, dict) else said
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:

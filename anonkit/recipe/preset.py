@@ -1,0 +1,91 @@
+"""A city's published rule as a key of the recipe: ``preset: chicago_tnp``.
+
+The rule fills what the recipe leaves out (width of the time bins, the coarser place at which the rest is gathered) and holds
+the recipe to what it says: bins no finer, thresholds no lower. Thresholds themselves are never filled in: the rules count
+trips, a recipe says whom it counts (ruling 1). What a rule prints for small counts (-1) is left out here, and told as
+suppressed; fares and tips are published by no product. A rule that is documented as unsafe is refused. Meeting a city's
+rule says nothing of what its tables tell together; all other checks stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from anonkit.base.errors import RecipeError
+from anonkit.geo import TimeBins
+from anonkit.kanon.presets import MONTH_S, Preset, usable
+
+WIDTHS = {900: "15min", 1800: "30min", 3600: "1h"}
+
+
+def with_preset(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a recipe says, filled up and held against the rule that it names; as it is where it names none.
+
+    Raises
+    ------
+    ValueError : the rule is unknown, unsafe, or asks for what the recipe contradicts.
+    """
+    name = said.get("preset")
+    if name is None:
+        return dict(said)
+    try:
+        rule = usable(str(name))
+    except RecipeError as error:
+        raise ValueError(str(error)) from None
+    if rule.time_s == MONTH_S:
+        raise ValueError(
+            f"preset {rule.name!r} tells whole months; bins are of equal width: make a release for each month (period), "
+            "with bins of 1d of week, and name no preset"
+        )
+    _thresholds(said, rule)
+    products = said.get("products")
+    if not isinstance(products, Mapping):
+        return dict(said)
+    filled = {kind: _product(entry, rule, said) for kind, entry in products.items()}
+    return {**said, "products": filled}
+
+
+def _thresholds(said: Mapping[str, Any], rule: Preset) -> None:
+    privacy = said.get("privacy")
+    protect = privacy.get("protect") if isinstance(privacy, Mapping) else None
+    low = (
+        [f"{unit}: {k}" for unit, k in protect.items() if _below(k, rule.least)] if isinstance(protect, Mapping) else []
+    )
+    if low:
+        raise ValueError(
+            f"preset {rule.name!r} asks for at least {rule.least} in a class; protect says {', '.join(low)}"
+        )
+
+
+def _below(k: Any, least: int) -> bool:
+    return isinstance(k, int) and k < least
+
+
+def _product(entry: Any, rule: Preset, said: Mapping[str, Any]) -> Any:
+    if not isinstance(entry, Mapping):
+        return entry
+    bins = entry.get("bins", WIDTHS[rule.time_s])
+    try:
+        finer = TimeBins(str(bins), zone="UTC").seconds < rule.time_s
+    except RecipeError:
+        return entry  # the product's own check tells it better
+    if finer:
+        raise ValueError(f"preset {rule.name!r} tells times by {WIDTHS[rule.time_s]}; bins: {bins} are finer")
+    filled = {**entry, "bins": bins}
+    if rule.coarser_place is not None and "roll_up" not in entry and "level" in entry:
+        coarser = _parent(entry["level"], said)
+        if coarser is not None:
+            filled["roll_up"] = [{"level": coarser, "bins": bins}]
+    return filled
+
+
+def _parent(level: Any, said: Mapping[str, Any]) -> str | None:
+    """The next coarser level of the zones that the recipe names."""
+    geo = said.get("geo")
+    zones = geo.get("zones") if isinstance(geo, Mapping) else None
+    if not isinstance(zones, Mapping):
+        return None
+    levels = [zones.get("id", "zone"), *(zones.get("parents") or ())]
+    at = levels.index(level) if level in levels else len(levels)
+    return levels[at + 1] if at + 1 < len(levels) else None
