@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 # OpenDP, DuckDB and NumPy each start as many threads as there are processors; the tests share them.
-TEST := $(BIN)/python -m pytest --nbmake --nbmake-timeout=300 -n 2 --dist loadfile
+TEST := $(BIN)/python -m pytest --nbmake --nbmake-timeout=900 -n 2 --dist loadfile
 
 .PHONY: venv demo test test-all lint format lock lab benchmarks clean
 

@@ -27,7 +27,7 @@ print("scikit-learn", sklearn.__version__, "rows", len(release.flows.to_pandas()
 
 
 def run(*command: object, **more: object) -> str:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=900, **more)  # type: ignore[call-overload]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=1800, **more)  # type: ignore[call-overload]
     assert done.returncode == 0, f"{command[:4]}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     return str(done.stdout)
 

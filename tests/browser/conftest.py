@@ -11,6 +11,8 @@ import pytest
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--use-gl=swiftshader", "--enable-unsafe-swiftshader"]
+PATIENCE_MS = 300_000
+"""A loaded machine is slow: waiting ends with the thing that is waited for, not with the clock."""
 HARMLESS = re.compile(r"GPU stall|GL Driver Message|Automatic fallback to software WebGL|favicon")
 
 
@@ -49,7 +51,15 @@ def browser() -> Iterator[Any]:
         pytest.skip("needs Debian's chromium: apt-get install chromium")
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS, timeout=PATIENCE_MS)
+        fresh = running.new_context
+
+        def patient(**more: Any) -> Any:
+            context = fresh(**more)
+            context.set_default_timeout(PATIENCE_MS)
+            return context
+
+        running.new_context = patient  # type: ignore[method-assign]
         yield running
         running.close()
 

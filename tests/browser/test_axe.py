@@ -23,7 +23,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
         pytest.skip("needs npm: apt-get install npm")
     folder = tmp_path_factory.mktemp("axe")
     packed = subprocess.run(
-        ["npm", "pack", f"axe-core@{VERSION}", "--silent"], cwd=folder, capture_output=True, text=True, timeout=120
+        ["npm", "pack", f"axe-core@{VERSION}", "--silent"], cwd=folder, capture_output=True, text=True, timeout=600
     )
     if packed.returncode:
         pytest.skip("axe-core cannot be fetched from npm")

@@ -24,7 +24,7 @@ def run_child(*arguments: object) -> Any:
         capture_output=True,
         text=True,
         check=True,
-        timeout=900,
+        timeout=3600,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
     return json.loads(done.stdout.strip().splitlines()[-1])
