@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from anonkit.base.errors import SchemaError
 from anonkit.coverage import coverage, link_times, recommend
 from anonkit.geo.networks_read import read_network
 from anonkit.kanon.routes_product import RouteProduct
@@ -240,3 +245,59 @@ def test_a_release_that_would_be_empty_is_exit_3(tmp_path: Path, anonkit: Any) -
     assert not (tmp_path / "out").exists()
     run = json.loads((tmp_path / "out.inside" / "run.json").read_text(encoding="utf-8"))
     assert "not_empty" in {found["check"] for found in run["findings"] if found["status"] == "FAIL"}
+
+
+@pytest.mark.slow
+def test_r26_a_run_of_routes_that_is_killed_at_any_moment_leaves_all_or_nothing(tmp_path: Path) -> None:
+    recipe = recipe_in(tmp_path)
+
+    def child(*arguments: object) -> Any:
+        command = [sys.executable, str(Path(__file__).with_name("crash_child.py")), *map(str, arguments)]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=900, env=environment)
+        return json.loads(done.stdout.strip().splitlines()[-1])
+
+    moments = child(recipe, tmp_path / "sound")["moments"]
+    assert {"match:after", "decide:after", "write:link_volumes.parquet", "write:streets", "gate:after"} <= set(moments)
+    numbers = range(0, len(moments), 3)
+    ends = child(recipe, tmp_path / "killed", *numbers, len(moments) - 1)["ends"]
+    assert set(ends.values()) == {-signal.SIGKILL}
+    for number in numbers:
+        folder = tmp_path / "killed" / str(number)
+        assert not (folder / "out").exists()
+        assert not [path for path in (folder / "out.inside").rglob("*") if "fixes" in path.name]
+    verify(tmp_path / "killed" / str(len(moments) - 1) / "out")
+    again = release(recipe, out=tmp_path / "killed" / str(numbers[-2]) / "out")
+    verify(again.out)
+    assert not list(again.out.parent.glob(".out.partial-*"))
+
+
+def test_a_notebook_goes_the_same_way_step_by_step_and_shows_no_row() -> None:
+    import anonkit as ak
+
+    trips = ak.read_trips(SAMPLE / "journeys.csv", source="pokupi", as_of=AS_OF)
+    fixes = ak.read_fixes(
+        SAMPLE / "fixes.csv", operator="pokupi", as_of=AS_OF,
+        columns={"trip": "journey", "time": "recorded_s", "lon": "lon", "lat": "lat"}, time={"format": "epoch_s"},
+    )  # fmt: skip
+    network = ak.read_network(SAMPLE / "streets.geojson")
+    ends = ak.EndRule(cell_m=300, minimum_m=200, settle_m=60)
+    passages = ak.match(trips, fixes, network=network, ends=ends)
+    first = passages.to_pandas().iloc[0]
+    assert str(int(first["enter_s"])) not in repr(passages)
+    assert {"trip", "person", "driver"} == {c.name for c in passages.schema if c.role.value == "pseudonym"}
+    assert passages.told["trips matched"] > 0.99
+    rule = ak.RouteRule(
+        protection=ak.Protection(unit="person", k=5, k_driver=3), max_rows=2,
+        noise=ak.CellKeyNoise(largest=2, variance=1.0),
+    )  # fmt: skip
+    spec = ak.RouteSpec(
+        rule=rule, ends=ends, bins=ak.TimeBins("6h of day", zone="Europe/Podgorica"), speed_bounds_kmh=(3, 120),
+        step_kmh=1, least_m=1200, most_links=40,
+    )  # fmt: skip
+    made = ak.release_routes(passages.walks, passages.riders, passages.network, spec=spec)
+    assert len(made["volumes"].table) > 150
+    assert ak.coverage.coverage(made["volumes"], network=network).iloc[0]["share"] > 0.1
+    with pytest.raises(SchemaError, match="no fix belongs"):
+        ak.match(trips, ak.Table.of(pd.DataFrame({"trip": ["x"], "time_s": [1], "lon": [19.2], "lat": [42.4]})),
+                 network=network, ends=ends)  # fmt: skip
