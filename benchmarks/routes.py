@@ -200,19 +200,29 @@ def size(data: Path, *, trips: int, fixes: int, seed: int) -> dict:
 
 
 def porto(data: Path, *, settings: MatchSettings) -> tuple[dict, dict]:
-    """Porto's taxis on Porto's streets: fixes within 30 m, median error, matched length against the point trace."""
+    """Porto's taxis on Porto's streets: fixes within 30 m, median error, matched length against the point trace.
+
+    A street is longer than the straight lines between fixes 15 s apart: even an error-free matcher has two thirds of its
+    lengths within 5 % (``chord_bias``). So length is told in three ways: the matched route against the trace as they are;
+    divided by the error-free ratio; and like for like, straight lines between the *matched places* of the same fixes.
+    """
     network = read_network(data / "porto_roads" / "segments.csv")
     trips = read_porto(data)
     lon, lat, offsets = trips["lon"], trips["lat"], trips["offsets"]
     matched = Matcher.of(network, settings=settings).match(offsets, trips["time"], lon, lat)
     x, y = network.plane.to_metres(lon, lat)
-    step = np.r_[np.hypot(np.diff(x), np.diff(y)), 0.0]
-    ends = list(pairwise(offsets))
-    trace = np.array([step[a : b - 1].sum() if b > a else 0.0 for a, b in ends])
+    known = matched.fix_link >= 0
+    place = np.full((2, len(x)), np.nan)
+    place[:, known] = places_along(network, matched.fix_link[known].astype(np.int64), matched.fix_offset_m[known])
+    trace, chords = lines(x, y, offsets), lines(place[0], place[1], offsets)
     inside = (lon > -8.689) & (lon < -8.556) & (lat > 41.140) & (lat < 41.186)
-    in_box = np.array([bool(inside[a:b].all()) and b - a >= 5 for a, b in ends])
-    full = in_box & np.array([(matched.fix_link[a:b] >= 0).mean() >= 0.98 if b > a else False for a, b in ends])
+    in_box = np.array([bool(inside[a:b].all()) and b - a >= 5 for a, b in pairwise(offsets)])
+    share = np.array([known[a:b].mean() if b > a else 0.0 for a, b in pairwise(offsets)])
+    pieces = np.zeros(len(trace), dtype=np.int64)
+    np.maximum.at(pieces, matched.walks.trip, matched.walks.piece + 1)
+    full = in_box & (share == 1.0) & (pieces == 1)
     ratio = matched.walks.length_m() / np.maximum(trace, 1.0)
+    alike = chords / np.maximum(trace, 1.0)
     within = matched.fix_distance_m <= 30
     cut = chord_bias(network)
     return {
@@ -222,15 +232,20 @@ def porto(data: Path, *, settings: MatchSettings) -> tuple[dict, dict]:
         "trips with a walk": len(np.unique(matched.walks.trip)) / len(trace),
         "trips inside the box": int(in_box.sum()),
         "of them within 5 %": (np.abs(ratio[in_box] - 1) <= 0.05).mean(),
-        "trips fully matched": int(full.sum()),
+        "trips wholly matched": int(full.sum()),
         "of them within 5 % ": (np.abs(ratio[full] - 1) <= 0.05).mean(),
         "of them within 10 %": (np.abs(ratio[full] - 1) <= 0.10).mean(),
         "median ratio": np.median(ratio[full]),
-        "within 5 % after an error-free matcher's ratio": (
-            np.abs(ratio[full] / cut["error-free: median"] - 1) <= 0.05
-        ).mean(),
+        "within 5 % after the error-free ratio": (np.abs(ratio[full] / cut["error-free: median"] - 1) <= 0.05).mean(),
+        "within 5 %, straight lines at the same fixes": (np.abs(alike[full] - 1) <= 0.05).mean(),
         **cut,
     }, {"network": network, "matched": matched, **trips}
+
+
+def lines(x: np.ndarray, y: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Length of the straight lines between the points of each trip."""
+    step = np.r_[np.hypot(np.diff(x), np.diff(y)), 0.0]
+    return np.array([np.nansum(step[a : b - 1]) if b > a else 0.0 for a, b in pairwise(offsets)])
 
 
 def chord_bias(network: Network) -> dict:
