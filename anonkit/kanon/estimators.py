@@ -38,6 +38,8 @@ class KAnonymizer(BaseEstimator):
     models : further conditions on each class.
     suppressed_unit : ``rows`` or ``persons``.
     person, driver : names of the columns.
+    among : column of groups of operators between which persons cannot be matched; a class then holds the most that one
+        group has of it, never the sum (ruling 2).
     keep_units : keep person and driver columns; default on a Table only, where their role forbids release.
 
     Attributes
@@ -79,6 +81,7 @@ class KAnonymizer(BaseEstimator):
         suppressed_unit: str = "rows",
         person: str = "person",
         driver: str = "driver",
+        among: str | None = None,
         keep_units: bool | None = None,
         time_budget_s: float | None = None,
     ) -> None:
@@ -93,6 +96,7 @@ class KAnonymizer(BaseEstimator):
         self.suppressed_unit = suppressed_unit
         self.person = person
         self.driver = driver
+        self.among = among
         self.keep_units = keep_units
         self.time_budget_s = time_budget_s
 
@@ -150,7 +154,7 @@ class KAnonymizer(BaseEstimator):
 
     def plan(self, X: Any) -> dict[str, int]:
         """Rows and bytes that ``fit`` would fetch from a Table, without fetching them."""
-        return plan_bytes(X, self._hierarchies_by_column(), self.person, self.driver, tuple(self.sensitive))
+        return plan_bytes(X, self._hierarchies_by_column(), self.person, self.driver, self._beside())
 
     # ---- parts
     def _code(self, X: Any) -> Coded:
@@ -162,7 +166,12 @@ class KAnonymizer(BaseEstimator):
             driver=self.driver,
             needed=units,
             sensitive=tuple(self.sensitive),
+            among=self.among,
         )
+
+    def _beside(self) -> tuple[str, ...]:
+        """Columns that the search's input needs beside keys and units."""
+        return tuple(self.sensitive) + (() if self.among is None else (self.among,))
 
     def _hierarchies_by_column(self) -> dict[str, Hierarchy] | None:
         if self.hierarchies is None or isinstance(self.hierarchies, Mapping):

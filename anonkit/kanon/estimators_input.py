@@ -52,9 +52,11 @@ def code_table(
     driver: str,
     needed: tuple[str, ...],
     sensitive: tuple[str, ...],
+    among: str | None = None,
 ) -> Coded:
     """Code a table's quasi-identifiers, units and sensitive columns."""
     wanted = {"person": person, "driver": driver}
+    beside = sensitive if among is None or among in (hierarchies or {}) else (*sensitive, among)
     names = list(data.schema.names) if is_table(data) else list(data.columns)
     missing = [wanted[u] for u in needed if u in wanted and wanted[u] not in names]
     if missing:
@@ -63,7 +65,7 @@ def code_table(
             hint="name them, or say protect='row' and that k counts rows (ruling 1).",
         )
     if is_table(data):
-        planned = plan_bytes(data, hierarchies, person, driver, sensitive)
+        planned = plan_bytes(data, hierarchies, person, driver, beside)
         if planned["bytes"] > planned["limit"]:
             raise SchemaError(
                 f"the search's input is {planned['groups']:,} groups, {planned['bytes'] / 2**20:,.0f} MiB; a quarter "
@@ -71,11 +73,11 @@ def code_table(
                 hint=f"start from a coarser base level of {planned['widest']}, twice its side or width.",
                 **planned,
             )
-        frame, count = _grouped(data, hierarchies, person, driver, sensitive)
+        frame, count = _grouped(data, hierarchies, person, driver, beside)
     else:
         frame, count = pd.DataFrame(data), None
     chosen = dict(hierarchies) if hierarchies is not None else _own(data, frame)
-    absent = [name for name in [*chosen, *sensitive] if name not in frame.columns]
+    absent = [name for name in [*chosen, *beside] if name not in frame.columns]
     if absent or not chosen:
         raise SchemaError(
             f"there are no columns {absent} to generalise" if absent else "no column has a hierarchy",
@@ -95,6 +97,7 @@ def code_table(
         sizes=[h.sizes[0] for h in made.values()],
         person=units.get("person"),
         driver=units.get("driver"),
+        among=None if among is None else unit_numbers(frame[among]),
         count=count,
         sensitive=values,
     )

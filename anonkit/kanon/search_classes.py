@@ -128,7 +128,11 @@ class ClassCounter:
         """Classes that meet every threshold (rows, population, persons, drivers, distinct values)."""
         verdict = node.rows > 0
         for name, least in self.thresholds.items():
-            verdict = verdict & self.meets(node, name, least)
+            fleets = range(len(self.table.fleets.get(name, ())))
+            if fleets:  # one group of operators must reach it alone: the most that one has is what a class holds
+                verdict = verdict & np.any([self.meets(node, f"{name}@{fleet}", least) for fleet in fleets], axis=0)
+            else:
+                verdict = verdict & self.meets(node, name, least)
         return verdict
 
     def meets(self, node: NodeTable, name: str, least: int) -> np.ndarray:
@@ -186,6 +190,10 @@ class ClassCounter:
         return self._steps[key]
 
     def _pairs(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        if "@" in name:
+            unit, fleet = name.split("@")
+            pairs = self.table.fleets[unit][int(fleet)]
+            return pairs.classes, pairs.units
         if name in self.table.units:
             pairs = self.table.units[name]
             return pairs.classes, pairs.units

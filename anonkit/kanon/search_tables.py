@@ -53,6 +53,8 @@ class ClassTable:
     """int32, one row a column, one column a base class."""
     rows: np.ndarray
     units: Mapping[str, Pairs] = field(default_factory=dict)
+    fleets: Mapping[str, tuple[Pairs, ...]] = field(default_factory=dict)
+    """Where units cannot be matched between operators: the pairs of each group by itself (ruling 2)."""
     sensitive: Mapping[str, Sensitive] = field(default_factory=dict)
     population: np.ndarray | None = None
     row_class: np.ndarray | None = field(default=None, repr=False)
@@ -74,6 +76,7 @@ class ClassTable:
         sizes: Sequence[int],
         person: np.ndarray | None = None,
         driver: np.ndarray | None = None,
+        among: np.ndarray | None = None,
         count: np.ndarray | None = None,
         sensitive: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
         population: Mapping[str, np.ndarray] | None = None,
@@ -86,6 +89,8 @@ class ClassTable:
         codes : base value numbers by column (from ``Hierarchy.encode``), aligned.
         sizes : number of base values of each column.
         person, driver : unit numbers, negative = none.
+        among : groups of operators between which units cannot be matched; a class holds the most that one group has of
+            it, never the sum (ruling 2).
         count : rows each line stands for; default 1.
         sensitive : column → (value numbers, labels).
         population : the same columns of a population table, for k-map.
@@ -112,12 +117,16 @@ class ClassTable:
             share = np.ones(len(group_all) - lines, dtype=np.int64) if population_count is None else population_count
             people = kernels.merge_sums(group_all[lines:], found, np.asarray(share, dtype=np.int64))
         units: dict[str, Pairs] = {}
-        if person is not None:
-            units["person"] = _pairs(group, np.asarray(person)[order], weight[order])
-        if driver is not None:
-            number = np.asarray(driver)[order]
-            by = np.argsort(number, kind="stable")
-            units["driver"] = _pairs(group[by], number[by], weight[order][by])
+        fleets: dict[str, tuple[Pairs, ...]] = {}
+        for name, unit in (("person", person), ("driver", driver)):
+            if unit is not None:
+                number = np.asarray(unit)[order]
+                by = np.argsort(number, kind="stable")
+                parts = group[by], number[by], weight[order][by]
+                units[name] = _pairs(*parts)
+                if among is not None:
+                    fleet = np.asarray(among)[order][by]
+                    fleets[name] = tuple(_pairs(*(part[fleet == one] for part in parts)) for one in np.unique(fleet))
         values = {}
         for name, (number, labels) in (sensitive or {}).items():
             values[name] = Sensitive(
@@ -134,6 +143,7 @@ class ClassTable:
             codes=np.ascontiguousarray(stacked[:, first]),
             rows=rows,
             units=units,
+            fleets=fleets,
             sensitive=values,
             population=people,
             row_class=back,

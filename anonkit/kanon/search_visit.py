@@ -83,6 +83,11 @@ class Problem:
         self.counter = ClassCounter(table, hierarchies, thresholds, count_rows=self.count_rows)
         self.least_rows = max([1, *(n for name, n in thresholds.items() if name != "population")])
         self.rest = tuple(m for m in models if m.threshold() is None)
+        if table.fleets and self.rest:
+            raise SchemaError(
+                "shares and dominance of people who cannot be matched between operators are not known",
+                hint="leave these models out, or search each operator by itself (ruling 2).",
+            )
         nothing_lost = self.allowed < 1 and not self.limit_persons
         self.rest_prunes = nothing_lost and all(
             m.monotone_unsuppressed and (self.count_rows or isinstance(m, Dominance)) for m in self.rest

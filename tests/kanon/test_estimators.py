@@ -173,3 +173,15 @@ def test_a_null_in_a_quasi_identifier_is_its_own_value() -> None:
     frame.loc[:20, "zone"] = None
     released = k_anonymise(frame, **{**SETTINGS, "max_suppressed": 0.5})
     assert set(released["zone"]) <= {"a", "b", "unknown", "*", "a1", "a2", "b1", "b2"}
+
+
+def test_r02_estimator_counts_the_largest_of_fleets_that_cannot_be_matched() -> None:
+    zone = Hierarchy.from_mapping("zone", {"a": ["*"], "b": ["*"]})
+    trips = pd.DataFrame({"zone": ["a"] * 4 + ["b"] * 4, "person": list("pqrsPQRS"), "fleet": list("xxyyxxyy")})
+    setting = {"k": 3, "protect": "person", "max_suppressed": 0.0, "measure": "ncp", "hierarchies": [zone]}
+    assert KAnonymizer(**setting).fit(trips).levels_ == {"zone": "base"}
+    anon = KAnonymizer(**setting, among="fleet").fit(trips)
+    assert anon.levels_ == {"zone": "level1"}
+    assert list(anon.transform(trips).columns) == ["zone"]
+    with pytest.raises(SchemaError, match="operator"):
+        KAnonymizer(**setting, among="operator").fit(trips)

@@ -9,6 +9,7 @@ from collections import defaultdict
 import anonkit.kanon.search_classes as search_classes
 import numpy as np
 import pytest
+from anonkit.base.errors import SchemaError
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.measures import MEASURES
 from anonkit.kanon.models import (
@@ -331,3 +332,57 @@ def test_the_explored_nodes_can_be_seen() -> None:
     )
     assert found.explored()["verdict"].tolist() == ["released", "too many suppressed"]
     assert len(told) == 2
+
+
+@pytest.mark.parametrize("limit_unit", ["rows", "persons"])
+@settings(max_examples=40)
+@given(t=tables(), k=st.integers(2, 3), limit=st.sampled_from([0.0, 0.3, 0.6]), measure=st.sampled_from(MEASURES))
+def test_r02_of_fleets_that_cannot_be_matched_the_largest_counts(
+    t: dict, k: int, limit: float, measure: str, limit_unit: str
+) -> None:
+    # the reference gives each fleet's people a threshold of their own, and a class needs one of them
+    fleet = t["s"] % 2
+    table = ClassTable.of(
+        dict(zip([h.column for h in t["hierarchies"]], t["codes"], strict=True)),
+        sizes=[h.sizes[0] for h in t["hierarchies"]],
+        person=t["person"],
+        among=fleet,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "holds", lambda model, rows, *_: most(rows, t["person"], fleet) >= model.k)
+        expected = brute(t, [KAnonymity(k=k, protect="person")], "persons", limit, limit_unit, measure)
+    options = {"measure": measure, "max_suppressed": limit, "suppressed_unit": limit_unit}
+    models = [KAnonymity(k=k, protect="person")]
+    if expected is None:
+        with pytest.raises(NoLevelsError, match="no generalisation"):
+            search(table, t["hierarchies"], models, **options)
+        return
+    found = search(table, t["hierarchies"], models, **options)
+    assert found.loss == pytest.approx(expected["loss"], rel=1e-9, abs=1e-9)
+    assert (found.levels, found.suppressed_rows) == (expected["levels"], expected["suppressed"])
+
+
+def most(rows: list[int], person: np.ndarray, fleet: np.ndarray) -> int:
+    """Distinct persons of the fleet that has most of them."""
+    return max(len({int(person[i]) for i in rows if person[i] >= 0 and fleet[i] == one}) for one in (0, 1))
+
+
+def test_r02_twin_who_adds_fleets_up_releases_too_much() -> None:
+    # two callers of each of two fleets may be the same two
+    zone = Hierarchy.from_mapping("zone", {"a": ["*"], "b": ["*"]})
+    codes = {"zone": zone.encode(["a"] * 4 + ["b"] * 4)}
+    person, fleet = np.arange(8), np.array([0, 0, 1, 1, 0, 0, 1, 1])
+    models = [KAnonymity(k=4, protect="person")]
+    options = {"measure": "ncp", "max_suppressed": 0.0}
+    added = ClassTable.of(codes, sizes=[2], person=person)
+    largest = ClassTable.of(codes, sizes=[2], person=person, among=fleet)
+    assert search(added, [zone], models, **options).levels == (0,)
+    assert search(largest, [zone], models, **options).levels == (1,)
+
+
+def test_r02_shares_of_people_who_cannot_be_matched_are_refused() -> None:
+    zone = Hierarchy.from_mapping("zone", {"a": ["*"], "b": ["*"]})
+    table = ClassTable.of({"zone": zone.encode(["a", "b"])}, sizes=[2], person=np.arange(2), among=np.array([0, 1]))
+    models = [KAnonymity(k=2, protect="person"), Dominance(limit=0.5)]
+    with pytest.raises(SchemaError, match="cannot be matched"):
+        search(table, [zone], models, max_suppressed=0.0)
