@@ -248,3 +248,14 @@ def test_pokupi_deletion_within_a_month(tmp_path: Path) -> None:
     assert (last["within"], last["requests"]) == ("1 month", 3)
     assert (last["overdue"], past["overdue"]) == (2, 3)
     assert past["rows_here"] == 1
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.yml")))
+def test_r34_no_recipe_allows_a_larger_share_than_is_usual_for_its_recipient(name: str) -> None:
+    # the gate refuses a class above the recipe's dominance, so no row's owner is guessed with more
+    from anonkit.publish.gate_sql import ROW_RISK
+    from anonkit.recipe.model import Recipe
+
+    recipe, _ = load_recipe(RECIPES / f"{name}.yml")
+    if isinstance(recipe, Recipe):
+        assert recipe.privacy.dominance <= ROW_RISK[recipe.recipient.kind]
