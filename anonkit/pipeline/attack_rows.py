@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -21,7 +22,7 @@ from anonkit.base.entropy import seeded
 from anonkit.engine import Session, identifier
 from anonkit.geo import TimeBins
 from anonkit.kanon import Decisions
-from anonkit.kanon.products import Step
+from anonkit.kanon.products import ROLLED, Step
 from anonkit.recipe import Recipe
 from anonkit.risk.incidence import Incidence, combine, compact, incidence
 
@@ -49,6 +50,8 @@ class Rows:
     """None: the product tells one place only."""
     class_bin: Ints
     class_more: Ints
+    class_told: Ints
+    """Rows of each class as the recipient sees them: as written, noise included; before: as they are."""
     bins: TimeBins
     true_s: Ints
     """True local start of each row, seconds at base bins: for judging only."""
@@ -128,6 +131,8 @@ class AttackRows:
 
     decisions: Decisions
     recipe: Recipe
+    folder: Path
+    """The staging folder with the written files."""
     session: Session
 
     @property
@@ -162,17 +167,37 @@ class AttackRows:
         keyed = step.keyed(self.decisions.rows, self.recipe.geo.grid, self.recipe.time.time_bins)
         names = ("_key_cell", None) if step.part.end else ("_key_start_cell", "_key_end_cell")
         more = [f"_key_{name}" for name in step.part.product.columns]
-        return self._rows(keyed, (*names, step.bin_key, more), step.at.bins, f"WHERE {step.part.told} = 0")
+        rows, codes = self._rows(keyed, (*names, step.bin_key, more), step.at.bins, f"WHERE {step.part.told} = 0")
+        return replace(rows, class_told=self._written(codes))
+
+    def _written(self, codes: NDArray[np.uint64]) -> Ints:
+        """Rows that the finest product's file tells of each class; 0 for one that is not there."""
+        part = self.step.part
+        keys = [name for name in part.product.keys if name not in (ROLLED, "end")]
+        conditions = [f"{ROLLED} = 0"] if part.product.roll_up else []
+        conditions += [f"\"end\" = '{part.end}'"] if part.end else []
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        count = "count(*)" if part.product.kind == "trips" else "sum(trips)"
+        table = self.session.sql(
+            f"SELECT hash({', '.join(identifier(name) for name in keys)}) AS c, {count}::BIGINT AS n FROM {{file}} {where} "
+            "GROUP BY 1 ORDER BY 1",
+            file=self.folder / f"{part.product.kind}.parquet",
+        )
+        known, told = table.column("c").to_numpy(), table.column("n").to_numpy().astype(np.int64)
+        if not len(known):
+            return np.zeros(len(codes), np.int64)
+        place = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+        return np.where(known[place] == codes, told[place], 0)
 
     def raw(self) -> Rows:
         """All raw rows at base cells and bins; for small tables."""
-        return self._rows(self.decisions.rows, self._raw, self.recipe.time.time_bins, "")
+        return self._rows(self.decisions.rows, self._raw, self.recipe.time.time_bins, "")[0]
 
     def sample(self) -> Rows:
         """The raw rows of the sampled units."""
         listed = self.session.from_arrow(pa.table({"u": self.loads.sampled}))
         where = f"SEMI JOIN {{listed}} l ON l.u = {self._unit}"
-        return self._rows(self.decisions.rows, self._raw, self.recipe.time.time_bins, where, listed=listed)
+        return self._rows(self.decisions.rows, self._raw, self.recipe.time.time_bins, where, listed=listed)[0]
 
     def holders(self, places: Ints, bins: Ints, *, level: int, width: int) -> tuple[Ints, Ints]:
         """Who was at these places and times, at a coarser level and width: unit and number of the place-time."""
@@ -211,7 +236,8 @@ class AttackRows:
         bins: TimeBins,
         where: str,
         **tables: Any,
-    ) -> Rows:
+    ) -> tuple[Rows, NDArray[np.uint64]]:
+        """The rows as codes, and the hash behind the number of each class."""
         place, other, time, more = columns
         keys = [place, *([other] if other else []), time]
         listed = [f"hash({', '.join(identifier(name) for name in [*keys, *more])}) AS c", f"{self._unit} AS u"]
@@ -221,10 +247,10 @@ class AttackRows:
             f"SELECT {', '.join(listed)}, {further} AS m, start_bin AS b FROM {{rows}} {where}", rows=frame, **tables
         )
         column = {name: table.column(name).to_numpy() for name in table.column_names}
-        _, first, code = np.unique(column["c"], return_index=True, return_inverse=True)
+        codes, first, code = np.unique(column["c"], return_index=True, return_inverse=True)
         k = [column[f"k{number}"][first].astype(np.int64) for number in range(len(keys))]
         cells, place_code = np.unique(np.concatenate(k[:-1]), return_inverse=True)
-        return Rows(
+        rows = Rows(
             unit=self._codes(table.column("u")),
             code=code.astype(np.int64),
             cells=cells.astype(np.int64),
@@ -232,9 +258,11 @@ class AttackRows:
             class_end=place_code[len(first) :].astype(np.int64) if other else None,
             class_bin=k[-1],
             class_more=compact(column["m"][first])[1],
+            class_told=np.bincount(code, minlength=len(first)).astype(np.int64),
             bins=bins,
             true_s=column["b"].astype(np.int64) * self.recipe.time.time_bins.seconds,
         )
+        return rows, codes
 
     def _codes(self, units: Any) -> Ints:
         """Numbers of units: their places in ``loads``."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,15 +60,15 @@ class Attacks:
     """Largest advantage of a membership attacker, the upper end of its interval."""
 
 
-def run_attacks(decisions: Decisions, recipe: Recipe, *, session: Session) -> Attacks:
-    """Attack the rows before and the rows that leave.
+def run_attacks(decisions: Decisions, recipe: Recipe, folder: Path, *, session: Session) -> Attacks:
+    """Attack the rows before and the rows that leave, the latter with the numbers that the files in ``folder`` tell.
 
     Privacy
     -------
     Figures about raw data: inside only, and of a k-anonymous release (ruling 19).
     """
     unit = recipe.privacy.unit.value
-    source = AttackRows(decisions=decisions, recipe=recipe, session=session)
+    source = AttackRows(decisions=decisions, recipe=recipe, folder=folder, session=session)
     many = int(source.loads.rows.sum()) > SMALL
     before = source.sample() if many else source.raw()
     after = source.leaving()
@@ -130,15 +131,15 @@ def _inference(rows: Rows, name: str, chosen: NDArray[np.bool_]) -> RiskFigure:
     # Classes that differ in further columns only are one to this attacker.
     cell = combine(known, rows.class_bin, asked)
     _, first = np.unique(cell, return_index=True)
-    size = np.bincount(table.item, weights=table.count, minlength=table.items)
-    counts = np.bincount(cell, weights=size).astype(np.int64)
+    held = np.bincount(table.item, weights=table.count, minlength=table.items)
+    counts, told = (np.bincount(cell, weights=size).astype(np.int64) for size in (held, rows.class_told))
     owner = np.repeat(table.person_code, np.diff(table.person_start))
     mine = chosen[owner]
     own = table.count[mine]
     guess = inference_in(
         combine(known, rows.class_bin)[first],
         asked[first],
-        counts,
+        told,
         counts,
         owner=owner[mine],
         cell=cell[table.item[mine]],

@@ -23,6 +23,7 @@ from anonkit.ledger.composition import Loss, compose
 from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.noisy_draw import draw_product, price_of
 from anonkit.pipeline.page import REPORT, noisy_tables
+from anonkit.pipeline.provenance import files_used
 from anonkit.pipeline.register import Register
 from anonkit.pipeline.review import review_noisy, write_review
 from anonkit.pipeline.subjects import Subjects
@@ -67,6 +68,7 @@ def make_noisy(
     # the whole release, before its first product is drawn
     purse.affords(recipe.epsilon, Rho(recipe.rho), delta=recipe.delta)
     with progress.stage("read"):
+        files = files_used(recipe)
         ingested = ingest(
             recipe,
             session=session,
@@ -110,6 +112,7 @@ def make_noisy(
         "delete_after": (now() + timedelta(days=recipe.inside.delete_after_days)).date().isoformat(),
         "anonkit": __version__,
         "recipe_sha256": digest,
+        "files": files,
         "area_sha256": recipe.geo.grid.area_sha256,
         "tessellation": recipe.geo.grid.report(),
         "purpose": recipe.purpose,

@@ -85,7 +85,7 @@ def review_release(
         dominance=protection.dominance,
         thresholds=recipe.thresholds,
     )
-    attacks = run_attacks(decisions, recipe, session=session)
+    attacks = run_attacks(decisions, recipe, folder, session=session)
     evidence = {
         **_common(recipe, run, findings),
         **_classes(decisions, recipe, session),
@@ -200,6 +200,10 @@ def _common(recipe: AnyRecipe, run: Mapping[str, Any], findings: Sequence[Findin
     """What is asked of every release alike."""
     unread = sum(len(entry.get("dropped_columns") or []) for entry in run["lines"])
     missing = [name for name in ("recipe_sha256", "area_sha256") if not run.get(name)]
+    used = run.get("files") or []
+    missing += [f"hash of {entry['role']}" for entry in used if not entry["sha256"]] or (
+        [] if used else ["hashes of the inputs"]
+    )
     missing += [f"lines of {entry['source']}" for entry in run["lines"] if not _balanced(entry)]
     unknown = sorted(
         {entry.operator for entry, policy in zip(recipe.inputs, recipe.policies, strict=True) if not policy}
@@ -218,7 +222,7 @@ def _common(recipe: AnyRecipe, run: Mapping[str, Any], findings: Sequence[Findin
         "provenance": Evidence(
             value=len(missing),
             note=f"Missing: {', '.join(missing)}." if missing else
-            f"Recipe {str(run['recipe_sha256'])[:12]}…, area or zones {str(run['area_sha256'])[:12]}…; every line of every input is accounted for.",
+            f"Recipe {str(run['recipe_sha256'])[:12]}…, area or zones {str(run['area_sha256'])[:12]}…; {len(used)} files by hash in run.json; every line of every input is accounted for.",
         ),
         "permission": Evidence(
             value=(not recipe.licence.strip()) + (not recipe.recipient.name.strip()) + len(unknown) * (not recipe.legal_basis),

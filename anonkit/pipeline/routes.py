@@ -31,6 +31,7 @@ from anonkit.kanon.routes_counting import Riders
 from anonkit.kanon.routes_release import RouteRelease, cut_walks, release_routes
 from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.page import REPORT
+from anonkit.pipeline.provenance import files_used
 from anonkit.pipeline.register import Register, product_hashes
 from anonkit.pipeline.review import write_review
 from anonkit.pipeline.review_routes import review_routes
@@ -87,6 +88,7 @@ def make_routes(
     """
     assert places.staging is not None
     with progress.stage("read"):
+        files = files_used(recipe)
         key = fresh_key()
         ingested = ingest(
             recipe, session=session, key=key, record_key=register.record_key, as_of=when, subjects=subjects
@@ -136,6 +138,7 @@ def make_routes(
         "delete_after": (now() + timedelta(days=recipe.inside.delete_after_days)).date().isoformat(),
         "anonkit": __version__,
         "recipe_sha256": digest,
+        "files": files,
         "area_sha256": recipe.geo.grid.area_sha256,
         "streets_sha256": spec.streets_sha256,
         "tessellation": recipe.geo.grid.report(),

@@ -25,6 +25,7 @@ from anonkit.kanon import Decisions, decide_products
 from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.measure import measure_risk, product_figures
 from anonkit.pipeline.page import REPORT, measure_utility, report_tables
+from anonkit.pipeline.provenance import files_used
 from anonkit.pipeline.register import Register, product_hashes
 from anonkit.pipeline.subjects import Subjects
 from anonkit.prepare import INDIVIDUAL, deadline_findings
@@ -145,6 +146,7 @@ def _make(
 ) -> ReleaseResult:
     assert places.staging is not None
     with progress.stage("read"):
+        files = files_used(recipe)
         key = fresh_key()
         ingested = ingest(
             recipe, session=session, key=key, record_key=register.record_key, as_of=when, subjects=subjects
@@ -188,6 +190,7 @@ def _make(
         "delete_after": (now() + timedelta(days=recipe.inside.delete_after_days)).date().isoformat(),
         "anonkit": __version__,
         "recipe_sha256": digest,
+        "files": files,
         "area_sha256": recipe.geo.grid.area_sha256,
         "tessellation": recipe.geo.grid.report(),
         "purpose": recipe.purpose,

@@ -237,11 +237,18 @@ def inference_in(
     An attack on a row-level release or a flow table; the result stays inside.
     """
     classes, cls = compact(given)
-    top, runner_up, top_cell = _two_largest(cls, shown, len(classes))
-    hit = cell == top_cell[cls[cell]]
-    # Without his rows: the cell is still the guess if what is left exceeds every other destination without him.
-    rest = np.where(hit, runner_up[cls[cell]], top[cls[cell]])
-    left_out = shown[cell] - own_shown > rest
+    top, next_ = _two_largest(cls, shown, len(classes))
+    at_top = np.bincount(cls[shown == top[cls]], minlength=len(classes))
+    at_next = np.bincount(cls[shown == next_[cls]], minlength=len(classes))
+    # Destinations that tie are guessed among at random: the share is what the attacker gets on average.
+    here, mine = cls[cell], shown[cell]
+    hit = np.where(mine == top[here], 1 / np.maximum(1, at_top[here]), 0.0)
+    # Without his rows: is his destination still the guess? It is held against the largest of the others.
+    alone_at_top = (mine == top[here]) & (at_top[here] == 1)
+    rival = np.where(alone_at_top, next_[here], top[here])
+    rivals = np.where(alone_at_top, at_next[here], at_top[here] - (mine == top[here]))
+    rest = mine - own_shown
+    left_out = np.where(rest > rival, 1.0, np.where((rest == rival) & (rest > 0), 1 / (1 + rivals), 0.0))
     overall = np.bincount(compact(asked)[1], weights=rows).max(initial=0) / max(1, int(rows.sum()))
     spread = np.bincount(cls[shown > 0], minlength=len(classes))
     persons, number = compact(owner)
@@ -261,14 +268,13 @@ def inference_in(
     )
 
 
-def _two_largest(cls: Ints, counts: Ints, classes: int) -> tuple[Ints, Ints, Ints]:
-    """Of each class the largest count, the next one (0 where there is none), and the cell that has the largest."""
-    order = np.lexsort((-counts, cls))
-    begin = np.searchsorted(cls[order], np.arange(classes))
-    top, name = counts[order[begin]], order[begin]
-    after = np.minimum(begin + 1, max(0, len(order) - 1))
-    more = (begin + 1 < len(order)) & (cls[order[after]] == np.arange(classes)) if len(order) else begin > 0
-    return top, np.where(more, counts[order[after]], 0) if len(order) else top, name
+def _two_largest(cls: Ints, counts: Ints, classes: int) -> tuple[Ints, Ints]:
+    """Of each class the largest count, and the largest one below it (0 where there is none)."""
+    top, below = np.zeros((2, classes), np.int64)
+    np.maximum.at(top, cls, counts)
+    less = counts < top[cls]
+    np.maximum.at(below, cls[less], counts[less])
+    return top, below
 
 
 def _counted_pairs(who: NDArray[np.integer], cell: Ints) -> tuple[tuple[Ints, Ints], Ints]:

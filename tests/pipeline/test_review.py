@@ -306,3 +306,25 @@ def test_class_risk_of_the_counted_classes_is_that_of_the_rows(town: Any, monkey
     assert told["row_risk_mean"] == pytest.approx(float(found.prosecutor_mean))
     assert told["marketer"] == pytest.approx(float(found.marketer))
     assert told["dominated_classes"] == found.dominated_classes
+
+
+def test_provenance_holds_the_hash_of_every_file_that_was_used(town: Any) -> None:
+    import hashlib
+
+    result = town.busy().release()
+    used = town.run()["files"]
+    rides = town.folder / "rides.csv"
+    assert [(entry["name"], entry["sha256"]) for entry in used] == [
+        ("rides.csv", hashlib.sha256(rides.read_bytes()).hexdigest())
+    ]
+    assert answers(town)["provenance"]["status"] == "PASS"
+    handed = "".join(path.read_text(errors="ignore") for path in Path(result.out).rglob("*") if path.is_file())
+    assert used[0]["sha256"] not in handed  # inside only
+
+
+def test_provenance_twin_an_input_without_a_hash_is_a_question_for_the_reviewer(
+    town: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anonkit.pipeline.run.files_used", lambda recipe: [])
+    town.busy().release()
+    assert answers(town)["provenance"]["status"] == "WARN"
