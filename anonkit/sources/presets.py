@@ -36,8 +36,8 @@ def preset_names() -> tuple[str, ...]:
 def preset_of(source: str, path: Path) -> tuple[str, str | None] | None:
     """Preset and operator that a name stands for: the preset itself, or an operator's format of trips for this kind of file.
 
-    >>> preset_of("kontaktplus", Path("rides.csv")), preset_of("kontaktplus", Path("trips.json")), preset_of("town", Path("x.csv"))
-    (('kontaktplus_csv', 'kontaktplus'), ('mds', 'kontaktplus'), None)
+    >>> preset_of("kontaktplus", Path("rides.csv")), preset_of("mds", Path("trips.json")), preset_of("town", Path("x.csv"))
+    (('kontaktplus_csv', 'kontaktplus'), ('mds', None), None)
     """
     known = {name: preset for module in FORMATS for name, preset in module.PRESETS.items()}
     if source in known:
