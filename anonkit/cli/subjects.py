@@ -14,6 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from anonkit.registry import Found, Identifier, SubjectRegister
+    from anonkit.vault import Vault
 
 app = typer.Typer(help="Erase, restrict or show people: what is held and who received it.", no_args_is_help=True)
 
@@ -73,16 +74,30 @@ def erase(
     card_number: Card = "",
     operator: Operator = "",
     as_of: Day = "",
+    vault: Annotated[
+        Path | None, typer.Option(help="Folder of the operator's vault: its entries of them go too.")
+    ] = None,
+    vault_head: Annotated[Path | None, typer.Option(help="Second place of the vault's log.")] = None,
+    vault_key_file: Annotated[Path | None, typer.Option(help="The vault's key; default: ANONKIT_VAULT_KEY.")] = None,
+    by: Annotated[str, typer.Option(help="With --vault: name of the person who does this.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say what would be removed.")] = False,
 ) -> None:
-    """Erase these people and keep them out; prints who received their rows."""
+    """Erase these people and keep them out; prints who received their rows. With --vault, also from the vault.
+
+    The vault knows accounts only: people of whom the request names no account id are told by number.
+    """
     subjects = _subjects(people, operator, phone=phone, email=email, account_id=account_id, card_number=card_number)
     opened = _open(register, key_file)
+    closed = _vault(vault, vault_head, vault_key_file, by)
     held = (
         opened.erase_all(subjects, day=_day(as_of)) if yes else [opened.show(identifiers) for identifiers in subjects]
     )
     for number, found in enumerate(held, start=1):
         _tell(number, found, releases)
+    if closed is not None:
+        _from_vault(closed, subjects, by, yes=yes)
+    elif yes:
+        typer.echo("no vault was named; where there is one: anonkit vault destroy, or --vault here")
     typer.echo(
         f"{len(subjects)} erased; imports of them are blocked" if yes else "nothing was changed: add --yes to erase"
     )
@@ -115,6 +130,30 @@ def _open(register: Path, key_file: Path | None) -> SubjectRegister:
     from anonkit.registry import SubjectRegister, read_key
 
     return SubjectRegister(register, key=read_key(key_file))
+
+
+def _vault(folder: Path | None, head: Path | None, key_file: Path | None, by: str) -> Vault | None:
+    """The vault, opened before anything is erased, so that a wrong key stops all of it."""
+    from anonkit.base.errors import VaultError
+    from anonkit.vault import Vault, read_key
+
+    if folder is None:
+        return None
+    if head is None or not by.strip():
+        raise VaultError("a vault needs its head and who does this", hint="--vault-head FILE --by NAME")
+    return Vault(folder, key=read_key(key_file), head=head)
+
+
+def _from_vault(vault: Vault, subjects: list[tuple[Identifier, ...]], by: str, *, yes: bool) -> None:
+    accounts = [[one.value.strip() for one in person if one.kind == "account_id"] for person in subjects]
+    unnamed = [str(number) for number, named in enumerate(accounts, start=1) if not named]
+    listed = [account for named in accounts for account in named]
+    if unnamed:
+        typer.echo(f"vault: no account id of {', '.join(unnamed)}; look it up and use anonkit vault destroy")
+    if yes:
+        typer.echo(f"vault: {vault.destroy(accounts=listed, by=by) if listed else 0} entries destroyed")
+    else:
+        typer.echo(f"vault: the entries of {len(listed)} accounts would be destroyed")
 
 
 def _subjects(people: Path | None, operator: str, **given: str) -> list[tuple[Identifier, ...]]:

@@ -26,6 +26,7 @@ from anonkit.base.entropy import fresh_key
 from anonkit.base.errors import SourceError
 from anonkit.registry.identifiers import Identifier, message_prefix, normalise
 from anonkit.registry.keys import derive, keyed_hash, seal, unseal
+from anonkit.registry.recording import record_people
 from anonkit.registry.store import Store, create_files
 
 RESTRICTIONS = ("restriction", "objection", "withdrawn_consent")
@@ -92,21 +93,18 @@ class SubjectRegister:
         Identifiers that were known of two subjects make them one. Erased and restricted people are refused: their
         rows should never have come this far. Returns the number of people.
         """
-        number = 0
+        people = [[self._name(identifier) for identifier in identifiers] for identifiers in subjects]
         with self._store.changing() as connection:
             marks = {row[0] for row in connection.execute("SELECT id FROM marks")}
-            for identifiers in subjects:
-                names = [self._name(identifier) for identifier in identifiers]
-                if marks and any(self._mark(name) in marks for name in names):
-                    raise SourceError(
-                        f"release '{release}' holds rows of an erased or restricted person",
-                        hint="block them first: SubjectRegister.blocked.",
-                    )
-                subject, key = self._subject(connection, names)
-                sealed = seal(key, release.encode(), bound_to=b"release" + subject)
-                connection.execute("INSERT INTO rows VALUES (?, ?, ?)", (subject, until.isoformat(), sealed))
-                number += 1
-        return number
+            if marks and any(self._mark(name) in marks for names in people for name in names):
+                raise SourceError(
+                    f"release '{release}' holds rows of an erased or restricted person",
+                    hint="block them first: SubjectRegister.blocked.",
+                )
+            record_people(
+                connection, people, release=release.encode(), until=until, wrap=self._wrap, join=self._subject
+            )
+        return len(people)
 
     def blocked(self, kind: str, values: Iterable[str | None], *, operator: str = "") -> list[bool]:
         """Which values belong to an erased or restricted person; for distinct values of one column.

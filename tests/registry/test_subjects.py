@@ -287,3 +287,27 @@ def test_one_blocked_value_is_found_among_fifty_thousand(register: SubjectRegist
     register.erase(person(1), day=DAY)
     values = [f"0502{number:06d}" for number in range(50_000)]
     assert sum(register.blocked("phone", values)) == 1
+
+
+def test_people_who_come_together_and_again_are_the_same_as_one_by_one(tmp_path: Path) -> None:
+    # in one go: somebody new, somebody known, two subjects who meet, and twice the same person
+    groups = [
+        [("phone", "1")],
+        [("phone", "2"), ("email", "2")],
+        [("email", "1"), ("phone", "3")],
+        [("phone", "1"), ("email", "1")],
+    ]
+    groups += [[("phone", "3"), ("email", "9")], [("phone", "2")], [("phone", "7")], [("phone", "7"), ("email", "2")]]
+    values = {"phone": "+99450123450{}", "email": "p{}@x.example"}
+    people = [tuple(Identifier(kind=k, value=values[k].format(n)) for k, n in group) for group in groups]
+    together = SubjectRegister.create(tmp_path / "together", key=b"k" * 32)
+    single = SubjectRegister.create(tmp_path / "single", key=b"k" * 32)
+    for release in ("july", "august"):
+        assert together.record(release, people, until=date(2029, 1, 1)) == len(people)
+        assert sum(single.record(release, [one], until=date(2029, 1, 1)) for one in people) == len(people)
+    for one in people:
+        assert sorted(together.show(one).releases) == sorted(single.show(one).releases)
+    letter = (Identifier(kind="email", value="p9@x.example"),)
+    assert together.erase(letter, day=date(2026, 1, 1)).releases == single.erase(letter, day=date(2026, 1, 1)).releases
+    for register in (together, single):  # 9 was 3 was 1: all of one subject
+        assert register.blocked("phone", ["+994501234501", "+994501234503", "+994501234502"]) == [True, True, False]
