@@ -48,6 +48,8 @@ def next_small_cut(tail, head, offsets, edges, capacities, needs, order, begin, 
     """
     nodes = offsets.shape[0] - 1
     flow = np.zeros(tail.shape[0], dtype=np.int64)
+    of = np.zeros(tail.shape[0], dtype=np.int64)  # the search that a flow is of: those of earlier ones are none
+    run = 0
     seen = np.zeros(nodes, dtype=np.int64)
     came = np.zeros(nodes, dtype=np.int64)
     queue = np.zeros(nodes, dtype=np.int64)
@@ -59,7 +61,7 @@ def next_small_cut(tail, head, offsets, edges, capacities, needs, order, begin, 
         source, sink = tail[edge], head[edge]
         for kind in range(capacities.shape[0]):
             capacity, need, total = capacities[kind], needs[kind], 0
-            flow[:] = 0
+            run += 1
             while total < need:
                 mark += 1
                 queue[0] = source
@@ -72,6 +74,9 @@ def next_small_cut(tail, head, offsets, edges, capacities, needs, order, begin, 
                         e = edges[at]
                         forward = tail[e] == node
                         other = head[e] if forward else tail[e]
+                        if of[e] != run:
+                            of[e] = run
+                            flow[e] = 0
                         if seen[other] != mark and not (forward and capacity[e] <= flow[e]):
                             seen[other] = mark
                             came[other] = e

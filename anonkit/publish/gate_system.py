@@ -26,7 +26,7 @@ from anonkit.base.findings import Finding, finding
 from anonkit.publish.gate_sql import GateSql
 
 PARTS = 2520
-DENSE = 300
+DENSE = 60
 """Pieces of up to so many groups are looked at by linear algebra as well."""
 TREE = 50_000
 """Nodes of the solver's tree; what is not settled by then is no pass."""
@@ -35,36 +35,39 @@ ENDLESS = 2**30
 
 @dataclass(frozen=True)
 class Counted:
-    """Whose number counts: the distinct (group, person, fleet) and the threshold."""
+    """Whose number counts: the distinct groups, persons and fleets, and the threshold."""
 
-    table: np.ndarray
+    group: np.ndarray
+    person: np.ndarray
+    fleet: np.ndarray
+    """Groups of operators between which persons cannot be matched."""
     least: int
 
     @property
     def fleets(self) -> int:
-        """Groups of operators between which persons cannot be matched."""
-        return int(self.table[:, 2].max(initial=0)) + 1
+        """Number of fleets."""
+        return int(self.fleet.max(initial=0)) + 1
 
-    def people(self, edge: np.ndarray, count: int) -> np.ndarray:
-        """Persons of each merged group; ``edge`` is the merged group of each first one, -1 for none."""
-        table = self.merged(edge)
+    def within(self, place: np.ndarray) -> Counted:
+        """The same of merged groups; ``place`` is the merged group of each, -1 for none."""
+        moved = place[self.group]
+        keep = moved >= 0
+        people = int(self.person.max(initial=0)) + 1
+        codes = np.unique((moved[keep] * people + self.person[keep]) * self.fleets + self.fleet[keep])
+        rest, fleet = codes // self.fleets, codes % self.fleets
+        return Counted(rest // people, rest % people, fleet, self.least)
+
+    def people(self, count: int) -> np.ndarray:
+        """Persons of each group."""
         size = self.fleets
-        found: np.ndarray = np.bincount(table[:, 0] * size + table[:, 2], minlength=count * size)
+        found: np.ndarray = np.bincount(self.group * size + self.fleet, minlength=count * size)
         return found.reshape(count, size).max(axis=1)
 
-    def merged(self, edge: np.ndarray) -> np.ndarray:
-        """Distinct (merged group, person, fleet)."""
-        moved = self.table.copy()
-        moved[:, 0] = edge[self.table[:, 0]]
-        kept: np.ndarray = np.unique(moved[moved[:, 0] >= 0], axis=0)
-        return kept
-
-    def shares(self, edge: np.ndarray, count: int) -> np.ndarray:
-        """Of each merged group a number that adds up to no more than PARTS for each person and fleet."""
-        table = self.merged(edge)
-        owner = table[:, 1] * self.fleets + table[:, 2]
+    def shares(self, count: int) -> np.ndarray:
+        """Of each group a number that adds up to no more than PARTS for each person and fleet."""
+        owner = self.person * self.fleets + self.fleet
         share = PARTS // np.bincount(owner, minlength=1)[owner]
-        found: np.ndarray = np.bincount(table[:, 0], weights=share, minlength=count).astype(np.int64)
+        found: np.ndarray = np.bincount(self.group, weights=share, minlength=count).astype(np.int64)
         return found
 
 
@@ -109,16 +112,16 @@ def _groups(marked: nw.LazyFrame[Any], sql: GateSql) -> tuple[np.ndarray, np.nda
     )
     starts, ends = _numbers(table, "node_start"), _numbers(table, "node_end")
     ends = ends + int(starts.max(initial=-1)) + 1
-    pairs, group = np.unique(np.stack([starts, ends]), axis=1, return_inverse=True)
-    group = group.ravel()
+    width = int(ends.max(initial=0)) + 1
+    pairs, group = np.unique(starts * width + ends, return_inverse=True)
     fleet = _numbers(table, sql.among) if sql.among else np.zeros(len(group), dtype=np.int64)
     counted = []
     for name, least in ((sql.unit, sql.k), ("driver", sql.k_driver)):
         if least is not None:
             people = _numbers(table, name)
-            rows = np.stack([group, people, fleet], axis=1)[people >= 0]
-            counted.append(Counted(np.unique(rows, axis=0), least))
-    return pairs[0], pairs[1], counted
+            known = people >= 0
+            counted.append(Counted(group[known], people[known], fleet[known], least).within(np.arange(len(pairs))))
+    return pairs // width, pairs % width, counted
 
 
 def _numbers(table: pa.Table, name: str) -> np.ndarray:
@@ -131,84 +134,87 @@ def _small_groups(starts: np.ndarray, ends: np.ndarray, counted: list[Counted]) 
     """Number of pieces in which a set of groups follows from the totals and is small, or cannot be proved large."""
     if not len(starts):
         return 0
-    single = _singles(starts, ends, counted)
+    single = int(_singles(starts, ends, counted) > 0)
     nodes = int(ends.max()) + 1
-    label = np.arange(nodes)
+    tail, head = starts, ends
     while True:
-        codes = np.where(label[starts] == label[ends], -1, label[starts] * nodes + label[ends])
-        merged, edge = np.unique(codes, return_inverse=True)
-        if merged[0] < 0:
-            merged, edge = merged[1:], edge - 1
+        merged, place = np.unique(np.where(tail == head, -1, tail * nodes + head), return_inverse=True)
+        place = place.ravel() - int(merged[0] < 0)
+        merged = merged[merged >= 0]
         if not len(merged):
-            return int(single > 0)
-        proved = _proved(merged // nodes, merged % nodes, edge.ravel(), counted, nodes)
-        joined = _joined(merged // nodes, merged % nodes, proved, nodes)
+            return single
+        counted = [one.within(place) for one in counted]
+        tail, head = merged // nodes, merged % nodes
+        joined = _joined(tail, head, _proved(tail, head, counted, nodes), nodes)
         if np.array_equal(joined, np.arange(nodes)):
-            return max(int(single > 0), _left(merged // nodes, merged % nodes, edge.ravel(), counted, nodes))
-        label = joined[label]
+            return max(single, _left(tail, head, counted, nodes))
+        tail, head = joined[tail], joined[head]
 
 
-def _proved(tail: np.ndarray, head: np.ndarray, edge: np.ndarray, counted: list[Counted], nodes: int) -> np.ndarray:
-    """Groups that are in no small cut."""
-    proved = np.ones(len(tail), dtype=bool)
-    for one in counted:
-        proved &= one.people(edge, len(tail)) >= one.least
-    if proved.any():
-        return proved  # first those that need no network: it grows smaller
-    proved = np.ones(len(tail), dtype=bool)
-    piece = _piece(tail, head, nodes)
-    for one in counted:
-        shares, need = one.shares(edge, len(tail)), PARTS * one.least * one.fleets
-        for number in np.unique(piece):
-            mine = np.flatnonzero(piece == number)
-            places, at = np.unique(np.concatenate([tail[mine], head[mine]]), return_inverse=True)
-            ends = at[: len(mine)], at[len(mine) :]
-            proved[mine] &= _carries(*ends, np.minimum(shares[mine], need), need, len(places))
-    return proved
-
-
-def _carries(tail: np.ndarray, head: np.ndarray, room: np.ndarray, need: int, nodes: int) -> np.ndarray:
-    """Edges of a network for which every cut that is closed against the way back carries ``need``."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import maximum_flow
-
+def _proved(tail: np.ndarray, head: np.ndarray, counted: list[Counted], nodes: int) -> np.ndarray:
+    """Groups that are in no small cut: all that hold enough by themselves; where there are none, some of each piece."""
     count = len(tail)
-    back, entry = np.full(count, ENDLESS), np.zeros(nodes, dtype=np.int64)  # the entry lets in no more than is needed
-    rows = np.concatenate([tail, head, np.full(nodes, nodes)])
-    columns = np.concatenate([head, tail, np.arange(nodes)])
-    order = np.lexsort((columns, rows))
-    place = np.argsort(order)
-    data = np.concatenate([room, back, entry]).astype(np.int32)[order]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=nodes + 1))])
-    graph = csr_array((data, columns[order], offsets), shape=(nodes + 1, nodes + 1))
-    proved, together = np.zeros(count, dtype=bool), np.arange(nodes)
-    for number in np.argsort(-room, kind="stable"):
-        start, end = int(tail[number]), int(head[number])
-        if together[start] != together[end]:
-            graph.data[place[2 * count + start]] = need
-            enough = maximum_flow(graph, nodes, end).flow_value >= need
-            graph.data[place[2 * count + start]] = 0
-            if not enough:
-                continue
-            graph.data[place[number]] = ENDLESS
-            together[together == together[end]] = together[start]
-        proved[number] = True
+    proved = np.ones(count, dtype=bool)
+    for one in counted:
+        proved &= one.people(count) >= one.least
+    if proved.any():
+        return proved  # what they join makes other groups larger
+    piece = _piece(tail, head, nodes)
+    shares = [one.shares(count) for one in counted]
+    order = np.argsort(piece, kind="stable")
+    for mine in np.split(order, np.flatnonzero(np.diff(piece[order])) + 1):
+        places, at = np.unique(np.concatenate([tail[mine], head[mine]]), return_inverse=True)
+        networks = [
+            _Network(at[: len(mine)], at[len(mine) :], share[mine], PARTS * one.least * one.fleets, len(places))
+            for one, share in zip(counted, shares, strict=True)
+        ]
+        for number in np.argsort(-shares[0][mine], kind="stable"):
+            if all(network.carries(int(number)) for network in networks):
+                proved[mine[number]] = True
+                break  # joined, it may make neighbours large enough without further ado
     return proved
 
 
-def _left(tail: np.ndarray, head: np.ndarray, edge: np.ndarray, counted: list[Counted], nodes: int) -> int:
+class _Network:
+    """A piece of the graph with the way back free; the entry lets in no more than is needed."""
+
+    def __init__(self, tail: np.ndarray, head: np.ndarray, room: np.ndarray, need: int, nodes: int) -> None:
+        from scipy.sparse import csr_array
+
+        count = len(tail)
+        rows = np.concatenate([tail, head, np.full(nodes, nodes)])
+        columns = np.concatenate([head, tail, np.arange(nodes)])
+        order = np.lexsort((columns, rows))
+        limits = [np.minimum(room, need), np.full(count, ENDLESS), np.zeros(nodes, dtype=np.int64)]
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=nodes + 1))])
+        data = np.concatenate(limits).astype(np.int32)[order]
+        self.graph = csr_array((data, columns[order], offsets), shape=(nodes + 1, nodes + 1))
+        self.entry = np.argsort(order)[2 * count :]
+        self.tail, self.head, self.need, self.nodes = tail, head, need, nodes
+
+    def carries(self, number: int) -> bool:
+        """Whether each cut with this edge that is closed against the way back holds what is needed."""
+        from scipy.sparse.csgraph import maximum_flow
+
+        place = self.entry[self.tail[number]]
+        self.graph.data[place] = self.need
+        flow = maximum_flow(self.graph, self.nodes, int(self.head[number])).flow_value
+        self.graph.data[place] = 0
+        return bool(flow >= self.need)
+
+
+def _left(tail: np.ndarray, head: np.ndarray, counted: list[Counted], nodes: int) -> int:
     """Pieces that hold a small derivable set, or are not settled."""
     piece, small = _piece(tail, head, nodes), 0
     for number in np.unique(piece):
         mine = piece == number
-        renumbered = np.where(mine, np.cumsum(mine) - 1, -1)
-        within = np.where(edge >= 0, renumbered[edge], -1)
-        small += any(_few_may_leave(tail[mine], head[mine], one.merged(within), one.least) for one in counted)
+        place = np.where(mine, np.cumsum(mine) - 1, -1)
+        small += any(_few_may_leave(tail[mine], head[mine], one.within(place)) for one in counted)
     return small
 
 
-def _few_may_leave(tail: np.ndarray, head: np.ndarray, table: np.ndarray, least: int) -> bool:
-    """Whether some groups follow from the totals and hold fewer than ``least`` people of every fleet; also if not settled.
+def _few_may_leave(tail: np.ndarray, head: np.ndarray, counted: Counted) -> bool:
+    """Whether some groups follow from the totals and hold too few people of every fleet; also if not settled.
 
     Groups are chosen (0 or 1), nodes have a height: a chosen group falls by one from its start to its end, others are level.
     """
@@ -216,8 +222,8 @@ def _few_may_leave(tail: np.ndarray, head: np.ndarray, table: np.ndarray, least:
     from scipy.sparse import csr_array
 
     places, at = np.unique(np.concatenate([tail, head]), return_inverse=True)
-    size = int(table[:, 2].max(initial=0)) + 1
-    people, person = np.unique(table[:, 1] * size + table[:, 2], return_inverse=True)
+    size = counted.fleets
+    people, person = np.unique(counted.person * size + counted.fleet, return_inverse=True)
     groups, heights = len(tail), len(places)
     width = groups + heights + len(people)
     each = np.arange(groups)
@@ -231,22 +237,22 @@ def _few_may_leave(tail: np.ndarray, head: np.ndarray, table: np.ndarray, least:
         ),
         shape=(groups, width),
     )
-    told = np.arange(len(table))
+    told = np.arange(len(counted.group))
     seen = csr_array(
         (
-            np.repeat([1.0, -1.0], len(table)),
-            (np.tile(told, 2), np.concatenate([groups + heights + person.ravel(), table[:, 0]])),
+            np.repeat([1.0, -1.0], len(told)),
+            (np.tile(told, 2), np.concatenate([groups + heights + person.ravel(), counted.group])),
         ),
-        shape=(len(table), width),
+        shape=(len(told), width),
     )
     rules = [LinearConstraint(level, 0.0, 0.0)]
-    if len(table):
+    if len(told):
         rules.append(LinearConstraint(seen, 0.0, np.inf))
     rules.append(LinearConstraint((np.arange(width) < groups).astype(float)[None, :], 1.0, np.inf))
     for fleet in range(size):
         own = np.zeros(width)
         own[groups + heights :] = people % size == fleet
-        rules.append(LinearConstraint(own[None, :], 0.0, float(least - 1)))
+        rules.append(LinearConstraint(own[None, :], 0.0, float(counted.least - 1)))
     answer = milp(
         np.zeros(width),
         integrality=(np.arange(width) < groups).astype(float),
@@ -282,11 +288,10 @@ def _piece(tail: np.ndarray, head: np.ndarray, nodes: int) -> np.ndarray:
 
 def _singles(starts: np.ndarray, ends: np.ndarray, counted: list[Counted]) -> int:
     """Single small groups whose number follows, by the null space of the totals."""
-    edges = np.arange(len(starts))
     piece = _piece(starts, ends, int(ends.max()) + 1)
     small = np.zeros(len(starts), dtype=bool)
     for one in counted:
-        small |= one.people(edges, len(starts)) < one.least
+        small |= one.people(len(starts)) < one.least
     found = 0
     for number in np.unique(piece[small]):
         mine = np.flatnonzero(piece == number)

@@ -206,5 +206,7 @@ def _gate(rows: list[Row], starts: set[int], ends: set[int], k: int, pooled: boo
         return 0
     first = np.array([6 + b if s < 0 else s for s, _, b in groups])
     last = np.array([14 + b if e < 0 else 8 + e for _, e, b in groups])
-    found: int = gate_system._small_groups(first, last, [gate_system.Counted(np.unique(np.array(table), axis=0), k)])
-    return found
+    group, person, fleet = (np.array(column, dtype=np.int64) for column in zip(*table, strict=True))
+    known = person >= 0
+    counted = gate_system.Counted(group[known], person[known], fleet[known], k).within(np.arange(len(groups)))
+    return gate_system._small_groups(first, last, [counted])
