@@ -22,12 +22,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from anonkit.kanon.bridges_exact import small_side
-from anonkit.kanon.bridges_flow import FREE, adjacency, kernel
+from anonkit.kanon.bridges_flow import Network
 
 _Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 NOWHERE = -1
 SHARES = 2520
 """A person is divided into so many shares: the least number that 1 to 10 divide."""
+TRIES = 100
+"""Edges of a piece that are tried before the piece is settled exactly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,24 +215,83 @@ def derivable(rows: OpenRows, starts: Classes, ends: Classes) -> list[np.ndarray
 
 
 def _small_cuts(graph: _Graph, thresholds: Sequence[Threshold]) -> list[np.ndarray]:
-    """Closed sides of cuts below a threshold or not proved above, one a connected piece at most."""
+    """Closed sides of cuts below a threshold or not proved above, one a connected piece."""
     label = graph.label.copy()
-    while True:  # groups at the thresholds are in no small cut: their ends stay together; so do rings of implications
-        number, edges = _edges_between(label[graph.tail], label[graph.head], graph.nodes)
-        if not len(edges):
-            return []
-        enough = np.ones(len(edges), dtype=bool)
-        for one in thresholds:
-            enough &= _held(number[graph.edge], one, len(edges)) >= one.least
-        united = _united(edges // graph.nodes, edges % graph.nodes, enough, graph.nodes)
-        if np.array_equal(united, np.arange(graph.nodes)):
-            break
-        label = united[label]
-    pieces = _components(edges // graph.nodes, edges % graph.nodes, graph.nodes)
+    number, edges = _edges_between(label[graph.tail], label[graph.head], graph.nodes)
     tells = np.zeros(graph.bins, dtype=bool)  # bins in which a class is published: of others no total is known
     tells[graph.bin[graph.standing]] = True
-    keep = tells[graph.bin[edges // graph.nodes]]
-    return _cut_each(graph, thresholds, label, number, edges, keep, pieces) if keep.any() else []
+    known = tells[graph.bin[graph.tail]]
+    distinct = [_distinct(np.where(known, number, -1)[graph.edge], one) for one in thresholds]
+    while len(edges):
+        tail, head = edges // graph.nodes, edges % graph.nodes
+        enough = ~tells[graph.bin[tail]]
+        if not enough.any():  # groups at the thresholds are in no small cut: their ends stay together
+            enough = np.ones(len(edges), dtype=bool)
+            for pairs, one in zip(distinct, thresholds, strict=True):
+                enough &= _held(pairs, len(edges)) >= one.least
+        if not enough.any():
+            enough, small = _proved(tail, head, distinct, thresholds, graph.nodes)
+            if not enough.any():
+                return [side[label] for side in small]
+        united = _united(tail, head, enough, graph.nodes)
+        label = united[label]
+        number, edges = _edges_between(united[tail], united[head], graph.nodes)
+        distinct = [_merged(pairs, number) for pairs in distinct]
+    return []
+
+
+def _proved(
+    tail: np.ndarray, head: np.ndarray, distinct: Sequence[_Pairs], thresholds: Sequence[Threshold], nodes: int
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """One edge of each piece that is in no small cut, where one is found; and small cuts of the other pieces."""
+    proved = np.zeros(len(tail), dtype=bool)
+    piece = _components(tail, head, nodes)[tail]
+    spread = [1 if one.among is None else int(one.among.max(initial=0)) + 1 for one in thresholds]
+    needs = [SHARES * one.least * parts for one, parts in zip(thresholds, spread, strict=True)]
+    shares = [_shares(pairs, len(tail)) for pairs in distinct]
+    order = np.argsort(piece, kind="stable")
+    small = []
+    for mine in np.split(order, np.flatnonzero(np.diff(piece[order])) + 1):
+        places, at = np.unique(np.concatenate([tail[mine], head[mine]]), return_inverse=True)
+        first, last = at[: len(mine)], at[len(mine) :]
+        network = Network(first, last, len(places))
+        capacities = [share[mine].tolist() for share in shares]
+        doubt: np.ndarray | None = None
+        for number in np.argsort(-shares[0][mine], kind="stable")[:TRIES].tolist():
+            sides = [network.small_side(number, own, need) for own, need in zip(capacities, needs, strict=True)]
+            doubt = next((side for side in sides if side is not None), None)
+            if doubt is None:
+                proved[mine[number]] = True
+                break
+        if doubt is not None:
+            side = _settled(mine, first, last, distinct, thresholds, len(places))
+            if side is not None:
+                found = np.zeros(nodes, dtype=bool)
+                found[places[side if side.any() else doubt]] = True
+                small.append(found)
+            else:
+                proved[mine] = True
+    return proved, small
+
+
+def _settled(
+    mine: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    distinct: Sequence[_Pairs],
+    thresholds: Sequence[Threshold],
+    nodes: int,
+) -> np.ndarray | None:
+    """The exact answer for one piece: a small closed side, None where there is none, no node where it is not settled."""
+    unsettled = False
+    for pairs, one in zip(distinct, thresholds, strict=True):
+        number = np.full(int(max(mine.max(), pairs[0].max(initial=0))) + 1, -1)
+        number[mine] = np.arange(len(mine))
+        settled, side = small_side(first, last, _merged(pairs, number), one.least)
+        if side is not None:
+            return side
+        unsettled |= not settled
+    return np.zeros(nodes, dtype=bool) if unsettled else None
 
 
 def _edges_between(tail: np.ndarray, head: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -266,118 +327,35 @@ def _components(tail: np.ndarray, head: np.ndarray, nodes: int) -> np.ndarray:
 
 def _distinct(edge: np.ndarray, one: Threshold) -> _Pairs:
     """Distinct (edge, person, group); rows of nobody and within one node are left out."""
-    keep = (edge >= 0) & (one.codes >= 0)
     group = np.zeros(len(edge), dtype=np.int64) if one.among is None else one.among
-    people, groups = int(one.codes.max(initial=0)) + 1, int(group.max(initial=0)) + 1
-    codes = np.unique((edge[keep] * people + one.codes[keep]) * groups + group[keep])
+    keep = one.codes >= 0
+    return _merged((np.arange(int(keep.sum())), one.codes[keep], group[keep]), edge[keep])
+
+
+def _merged(pairs: _Pairs, number: np.ndarray) -> _Pairs:
+    """The same of merged edges; ``number`` is the merged edge of each, -1 for none."""
+    edge, person, group = number[pairs[0]], pairs[1], pairs[2]
+    keep = edge >= 0
+    people, groups = int(person.max(initial=0)) + 1, int(group.max(initial=0)) + 1
+    codes = np.unique((edge[keep] * people + person[keep]) * groups + group[keep])
     return codes // groups // people, codes // groups % people, codes % groups
 
 
-def _held(edge: np.ndarray, one: Threshold, count: int) -> np.ndarray:
+def _held(pairs: _Pairs, count: int) -> np.ndarray:
     """Persons of each edge: the most that one group of operators has."""
-    edges, _, groups = _distinct(edge, one)
+    edges, _, groups = pairs
     size = int(groups.max(initial=0)) + 1
     table: np.ndarray = np.bincount(edges * size + groups, minlength=count * size).reshape(count, size)
     return table.max(axis=1)
 
 
-def _cut_each(
-    graph: _Graph,
-    thresholds: Sequence[Threshold],
-    label: np.ndarray,
-    number: np.ndarray,
-    edges: np.ndarray,
-    keep: np.ndarray,
-    pieces: np.ndarray,
-) -> list[np.ndarray]:
-    """Small cuts among the edges that ``keep``: at most one a connected piece."""
-    tail, head = edges // graph.nodes, edges % graph.nodes
-    piece = pieces[tail]
-    next_cut = kernel(int(keep.sum()))
-    offsets, at = adjacency(tail, head, graph.nodes)
-    distinct = [_distinct(number[graph.edge], one) for one in thresholds]
-    spread = [1 if one.among is None else int(one.among.max(initial=0)) + 1 for one in thresholds]
-    needs = np.array([SHARES * one.least * parts for one, parts in zip(thresholds, spread, strict=True)])
-    side = np.zeros(graph.nodes, dtype=np.bool_)
-    small: dict[int, np.ndarray] = {}
-    doubtful: dict[int, np.ndarray] = {}
-    free, proved = ~keep, -1
-    while not free.all() and int(free.sum()) > proved:  # fewer edges to divide people over, and more can be proved
-        proved = int(free.sum())
-        doubtful.clear()
-        capacities = np.array([_capacities(pairs, free, len(edges)) for pairs in distinct])
-        order = np.flatnonzero(~free)
-        order = order[np.argsort(-capacities[0][order], kind="stable")]
-        place = next_cut(tail, head, offsets, at, capacities, needs, order, 0, side)
-        while place < len(order):
-            here = int(piece[order[place]])
-            cut = side[tail] & ~side[head]
-            if any(_people(pairs, cut) < one.least for pairs, one in zip(distinct, thresholds, strict=True)):
-                small[here] = side.copy()  # one is enough: what falls changes the piece
-                capacities[:, piece == here] = FREE
-            else:
-                doubtful[here] = side.copy()
-            place = next_cut(tail, head, offsets, at, capacities, needs, order, place + 1, side)
-        free = capacities[0] >= FREE
-    for here, cut_side in doubtful.items():
-        mine = np.flatnonzero(piece == here)
-        side_ = _settled(mine, free, tail, head, distinct, thresholds, graph.nodes)
-        if side_ is not None:
-            small[here] = side_ if side_.any() else cut_side
-    return [one[label] for one in small.values()]
-
-
-def _settled(
-    mine: np.ndarray,
-    free: np.ndarray,
-    tail: np.ndarray,
-    head: np.ndarray,
-    distinct: Sequence[_Pairs],
-    thresholds: Sequence[Threshold],
-    nodes: int,
-) -> np.ndarray | None:
-    """The exact answer for one piece: a small closed side, None where there is none, no node where it is not settled."""
-    united = _united(tail[mine], head[mine], free[mine], nodes)
-    first, last = united[tail[mine]], united[head[mine]]
-    number, codes = _edges_between(first, last, nodes)
-    if not len(codes):
-        return None
-    places, at = np.unique(np.concatenate([codes // nodes, codes % nodes]), return_inverse=True)
-    renumbered = np.full(len(tail), -1)
-    renumbered[mine] = number
-    unsettled = False
-    for (edges, people, groups), one in zip(distinct, thresholds, strict=True):
-        inside = renumbered[edges] >= 0
-        pairs = np.unique(np.stack([renumbered[edges[inside]], people[inside], groups[inside]]), axis=1)
-        settled, side = small_side(at[: len(codes)], at[len(codes) :], (pairs[0], pairs[1], pairs[2]), one.least)
-        if side is not None:
-            found: np.ndarray = np.isin(united, places[side])
-            return found
-        unsettled |= not settled
-    return np.zeros(nodes, dtype=bool) if unsettled else None
-
-
-def _capacities(pairs: _Pairs, free: np.ndarray, count: int) -> np.ndarray:
-    """Shares of the people on each edge: each person is divided over the edges that may be cut."""
+def _shares(pairs: _Pairs, count: int) -> np.ndarray:
+    """Shares of the people on each edge: each person of a group of operators is divided over his edges."""
     edges, people, groups = pairs
-    open_ = ~free[edges]
-    size = int(groups.max(initial=0)) + 1
-    owner = people[open_] * size + groups[open_]
+    owner = people * (int(groups.max(initial=0)) + 1) + groups
     share = SHARES // np.bincount(owner, minlength=1)[owner]
-    capacity = np.bincount(edges[open_], weights=share, minlength=count).astype(np.int64)
-    capacity[free] = FREE
-    return capacity
-
-
-def _people(pairs: _Pairs, cut: np.ndarray) -> int:
-    """Distinct persons on the edges of a cut: the most of one group of operators."""
-    edges, people, groups = pairs
-    inside = cut[edges]
-    if not inside.any():
-        return 0
-    width = int(people.max()) + 1
-    seen = np.unique(groups[inside] * width + people[inside])
-    return int(np.bincount(seen // width).max())
+    found: np.ndarray = np.bincount(edges, weights=share, minlength=count).astype(np.int64)
+    return found
 
 
 def _victims(graph: _Graph, side: np.ndarray, trips: np.ndarray, told: Told | None) -> tuple[set[int], int | None]:
