@@ -19,9 +19,8 @@ from anonkit.dp import flow_kernel as flows_module
 from anonkit.dp.bounding import Weights
 from anonkit.dp.charge import Purse
 from anonkit.dp.flow_kernel import FlowKeys, Shares, measure_flows
-from anonkit.dp.public import PublicKeys, PublicSteps
-from anonkit.dp.quantiles import flow_quantiles
-from anonkit.dp.selection import hot_spots, select_keys
+from anonkit.dp.public import PublicKeys
+from anonkit.dp.selection import select_keys
 from scipy.stats import beta
 
 RUNS = 3000
@@ -130,48 +129,3 @@ def test_r36_partition_selection_names_nobodys_own_key(nodding: Any) -> None:
         )
         named += made is not None and 99 in made.keys.values
     assert named <= 12
-
-
-def test_r36_hot_spots_hide_the_heaviest_rider(nodding: Any) -> None:
-    # two cells of 3 persons each; the courier adds one person to cell 0. One choice at epsilon 1.
-    keys = PublicKeys.declared([[0], [1]], columns=("cell",), source="test")
-    outcomes = []
-    for present in (True, False):
-        codes, cell = np.arange(6), np.arange(6) % 2
-        if present:
-            codes, cell = np.append(codes, np.full(1000, 6)), np.append(cell, np.zeros(1000, int))
-        runs = []
-        for _ in range(RUNS):
-            purse = Purse(ledger=nodding, product="hot", release="audit", periods=("all",))
-            runs.append(float(hot_spots(codes, cell, keys=keys, top=1, epsilon=1, purse=purse)[0] == 0))
-        outcomes.append(np.array(runs))
-    assert 0.2 <= lower_bound(*outcomes, 1.0) <= 1.0
-
-
-def test_r36_quantiles_hide_the_heaviest_rider(nodding: Any) -> None:
-    # everybody takes 10 minutes; the courier's 1,000 trips take 60: his median is one value, and his count is one
-    keys = PublicKeys.declared([[0]], columns=("cell",), source="test")
-    steps = PublicSteps(low=0, high=60, step=10, unit="min", source="test")
-    outcomes = []
-    for present in (True, False):
-        codes, value = np.arange(4), np.full(4, 10.0)
-        if present:
-            codes, value = np.append(codes, np.full(1000, 4)), np.append(value, np.full(1000, 60.0))
-        runs = []
-        for _ in range(RUNS // 2):
-            made = flow_quantiles(
-                codes,
-                np.zeros(len(codes), int),
-                value,
-                np.arange(len(codes), dtype=np.uint64),
-                keys=keys,
-                steps=steps,
-                percents=(50,),
-                max_keys=1,
-                min_persons=1,
-                epsilon=CLAIM,
-                purse=Purse(ledger=nodding, product="times", release="audit", periods=("all",)),
-            )
-            runs.append(float(made.persons[0] >= 5) + np.nan_to_num(made.values[0, 0]) / 30)
-        outcomes.append(np.array(runs))
-    assert max(lower_bound(*outcomes, cut) for cut in (1.0, 2.0)) <= float(CLAIM)
