@@ -163,7 +163,7 @@ def _with_unknowns(frame: nw.LazyFrame[Any], recipe: AnyRecipe, spec: InputSpec)
     nothing = nw.lit(None, dtype=nw.Int64)
     group += [(nw.col(f"_{ride}") if f"_{ride}" in names else nothing).alias(ride) for ride in rides]
     kept = ["trip", "person", "driver", "start_cell", "end_cell", "start_bin", "_line", "_lines", "_reason", "_note"]
-    kept += [name for name in ("record", *recipe.measured) if name in names]
+    kept += [name for name in ("record", "_mended", *recipe.measured) if name in names]
     plain = [name for name in (*kept, "operator") if name not in recipe.released_columns]
     return (
         frame.select(*plain, rule, *extras, *group)

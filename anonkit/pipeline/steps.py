@@ -205,6 +205,7 @@ def prepare(
     )
     used = frame.filter(nw.col("_reason").is_null() & nw.col("_rule").is_null())
     gone = ["_reason", "_rule", "_line", *(["_note", f"_{GROUP}"] if kept is not None else [])]
+    gone += ["_mended"] if "_mended" in frame.collect_schema().names() else []
     told = kept.told(frame, account, session) if kept is not None else None
     return Prepared(used.drop(*gone), safe.schema, session, accounting=account, shapes=safe.shapes, promises=told)
 

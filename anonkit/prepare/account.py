@@ -15,7 +15,8 @@ import pyarrow as pa
 from anonkit.engine import Session
 from anonkit.schema import Accounting, Reason
 
-INTERNAL = ("_line", "_lines", "_reason", "_rule", "_note")
+MENDED = "_mended"
+INTERNAL = ("_line", "_lines", "_reason", "_rule", "_note", MENDED)
 
 
 def mark_duplicates(frame: nw.LazyFrame[Any], session: Session) -> nw.LazyFrame[Any]:
@@ -70,7 +71,17 @@ def account_for(
         "SELECT _reason, CASE WHEN _reason IS NULL THEN _rule END AS r, sum(_lines)::BIGINT FROM {frame} GROUP BY 1, 2",
         frame=frame,
     )
+    mended = {}
+    if MENDED in frame.collect_schema().names():
+        mended = dict(
+            session.rows(
+                f"SELECT {MENDED}, sum(_lines)::BIGINT FROM {{frame}} WHERE {MENDED} IS NOT NULL AND _reason IS NULL "
+                "AND _rule IS NULL GROUP BY 1 ORDER BY 1",
+                frame=frame,
+            )
+        )
     return Accounting(
+        mended=mended,
         source=source,
         physical=physical,
         header=header,
@@ -82,10 +93,17 @@ def account_for(
 
 
 def rejected_lines(frame: nw.LazyFrame[Any], session: Session, *, source: str) -> pa.Table:
-    """Source, line, number of lines and reason of every line that cannot be used; never a value (ruling 25)."""
+    """Source, line, number of lines and reason of every line that cannot be used; never a value (ruling 25).
+
+    Lines that were mended and are used stand there too, with the reason ``mended: <fault>``.
+    """
     quoted = source.replace("'", "''")
+    reason, where = "_reason", "_reason IS NOT NULL"
+    if MENDED in frame.collect_schema().names():
+        reason = f"coalesce(_reason, 'mended: ' || {MENDED})"
+        where += f" OR ({MENDED} IS NOT NULL AND _rule IS NULL)"
     return session.sql(
-        f"SELECT '{quoted}' AS source, _line AS line, _lines AS lines, _reason AS reason FROM {{frame}} "
-        "WHERE _reason IS NOT NULL ORDER BY _line",
+        f"SELECT '{quoted}' AS source, _line AS line, _lines AS lines, {reason} AS reason FROM {{frame}} "
+        f"WHERE {where} ORDER BY _line",
         frame=frame,
     )

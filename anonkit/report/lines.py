@@ -39,11 +39,14 @@ def _source(entry: dict[str, Any]) -> list[object]:
     )
     unread = entry.get("dropped_columns") or []
     beside = tag("p", "Columns that nobody asked for, never read: ", ", ".join(unread), cls="note") if unread else None
+    mended = ", ".join(f"{number(count)} lines of {fault}" for fault, count in (entry.get("mended") or {}).items())
+    right = tag("p", f"Put right and used, listed in rejected.parquet: {mended}.", cls="note") if mended else None
     shown = [(kind, what, number(count), share) for kind, what, count, share in rows]
     return [
         tag("h3", entry["source"]),
         tag("p", sum_up, cls="note" if out == entry["physical"] else "FAIL"),
         table(("", "why", "lines", "share"), shown, numbers=(2, 3)),
+        right,
         beside,
     ]
 

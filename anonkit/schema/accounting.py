@@ -23,6 +23,8 @@ class Accounting:
     """Rule → lines."""
     rejected: dict[str, int] = field(default_factory=dict)
     """Reason → lines."""
+    mended: dict[str, int] = field(default_factory=dict)
+    """Fault → used lines in which it was put right; they are among ``used``, and listed with the rejected ones."""
     dropped_columns: tuple[str, ...] = ()
     """Columns of the file that no rule mentions: never read (default deny)."""
     inferred: float | None = None
@@ -45,5 +47,7 @@ class Accounting:
     def __str__(self) -> str:
         parts = [f"{self.source}: {self.physical:,} lines = {self.header} header + {self.used:,} used"]
         parts += [f"{count:,} dropped ({rule})" for rule, count in sorted(self.dropped.items())]
+        if self.mended:
+            parts[0] += f" ({', '.join(f'{count:,} mended: {fault}' for fault, count in sorted(self.mended.items()))})"
         parts += [f"{count:,} rejected ({reason})" for reason, count in sorted(self.rejected.items())]
         return " + ".join(parts)

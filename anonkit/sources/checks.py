@@ -16,6 +16,10 @@ DAY_S = 86_400
 DEGREE_M = 111_195
 
 
+MENDED = "_mended"
+"""Name of the internal column of what was put right in a row, or null."""
+
+
 class Cases:
     """Conditions and reasons, in the order of ``Reason``'s members."""
 
@@ -67,6 +71,34 @@ def canonical_sql(spec: InputSpec, *, as_of_s: int, box: Box | None) -> str:
         f"CASE WHEN _dropped IS NOT NULL OR _reason IS NOT NULL THEN _dropped ELSE {short_sql(spec.rules)} END AS _rule",
     ]
     return ", ".join(picks)
+
+
+def mended_sql(spec: InputSpec, box: Box | None) -> str | None:
+    """Columns with exchanged longitudes and latitudes put back, and ``_mended``; None where nothing is to be mended.
+
+    Only where the public area leaves one reading: as written the point lies outside its box, exchanged inside, and the box
+    and its mirror image share no point. Of a row all points must be exchanged, or none outside.
+    """
+    points = [(lon, lat) for lon, lat, _ in point_names(spec.kind)]
+    if "swapped_coordinates" not in spec.checks.mend or box is None or spec.in_zones:
+        return None
+    west, south, east, north = box
+    if max(west, south) <= min(east, north):
+        return None  # some point could be read both ways
+
+    def inside(lon: str, lat: str) -> str:
+        return f"({lon} BETWEEN {west} AND {east} AND {lat} BETWEEN {south} AND {north})"
+
+    exchanged = " AND ".join(f"coalesce({inside(lat, lon)}, false)" for lon, lat in points)
+    changed = ", ".join(
+        f"CASE WHEN _exchanged THEN {other} ELSE {name} END AS {name}"
+        for lon, lat in points
+        for name, other in ((lon, lat), (lat, lon))
+    )
+    return (
+        f"SELECT * EXCLUDE (_exchanged) REPLACE ({changed}), CASE WHEN _exchanged THEN 'swapped_coordinates' END AS {MENDED} "
+        f"FROM (SELECT *, {exchanged} AS _exchanged FROM ({{query}}))"
+    )
 
 
 def _on_earth(name: str) -> str:

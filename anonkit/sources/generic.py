@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from anonkit.engine import Session
 from anonkit.schema import TRIP_COLUMNS, VISIT_COLUMNS, Column, Role, Schema, Table
-from anonkit.sources.checks import Box, canonical_sql, position_names
+from anonkit.sources.checks import MENDED, Box, canonical_sql, mended_sql, position_names
 from anonkit.sources.columns import as_written, instants
 from anonkit.sources.files import OpenInput, open_input
 from anonkit.sources.ids import refuse_identifying
@@ -76,11 +76,13 @@ def read_generic(
                 f"SELECT x.*, coalesce({place}_found, false) AS {place}_known, y.* EXCLUDE ({place}_key, {place}_found) "
                 f"FROM ({query}) x LEFT JOIN {{list_{place}}} y ON x.{place} = y.{place}_key"
             )
+    mended = mended_sql(spec, box)
+    if mended is not None:
+        query, third = mended.replace("{query}", query), f"{third}, {MENDED}"
     frame = session.frame(f"SELECT {third} FROM ({query})", **tables)
     schema = _schema(spec)
-    return Table(
-        frame.select(*schema.names, *spec.identifying, "_line", "_lines", "_reason", "_rule"), schema, session
-    ), opened
+    internal = ["_line", "_lines", "_reason", "_rule", *([MENDED] if mended is not None else [])]
+    return Table(frame.select(*schema.names, *spec.identifying, *internal), schema, session), opened
 
 
 def _cell(place: str) -> str:

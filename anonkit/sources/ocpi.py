@@ -1,7 +1,8 @@
 """OCPI 2.2.1: charging sessions as CDRs (what was billed) and as Sessions (what the station saw).
 
 Coordinates are strings. The standard's own example has latitude and longitude exchanged, and operators copy it: a
-location that lies in the public area only when exchanged is rejected as ``swapped_coordinates``. A credit CDR holds no
+location that lies in the public area only when exchanged is put right, counted as mended and listed, where the area leaves
+one reading, and rejected as ``swapped_coordinates`` elsewhere (``checks.mend: []`` rejects all). A credit CDR holds no
 visit and takes back the one that it names (``credit_reference_id``): both are dropped, a new CDR stays. Locations that
 are not published, or that the list of locations does not know, and CDRs with ``home_charging_compensation`` are homes
 or depots and are dropped by rule (ruling 32); so are Sessions that are not completed. Ids of sessions may embed station
@@ -40,7 +41,7 @@ CDR: Mapping[str, Any] = {
     "lookups": {"locations": {**LOCATIONS, "on": "cdr_location.id"}},
     "direct": ("session_id", "cdr_token.uid", "cdr_location.address", "authorization_reference"),
     "time": {"zone": "UTC"},
-    "checks": {"max_hours": 72},
+    "checks": {"max_hours": 72, "mend": ("swapped_coordinates",)},
     "rules": (
         {"name": "credit", "column": "credit", "drop": ("true",)},
         {"name": "credited", "column": "id", "referred_by": "credit_reference_id"},
@@ -65,7 +66,7 @@ SESSION: Mapping[str, Any] = {
     "lookups": {"locations": {**LOCATIONS, "on": "location_id"}},
     "direct": ("cdr_token.uid", "authorization_reference"),
     "time": {"zone": "UTC"},
-    "checks": {"max_hours": 72},
+    "checks": {"max_hours": 72, "mend": ("swapped_coordinates",)},
     "rules": (
         {"name": "not_completed", "column": "status", "keep": ("COMPLETED",)},
         UNPUBLISHED,

@@ -67,6 +67,8 @@ class Checks(Spec):
     """Shorter trips are rejected as of zero length."""
     max_speed_kmh: float = Field(default=250, gt=0)
     """Along the straight line from start to end."""
+    mend: tuple[Literal["swapped_coordinates"], ...] = ()
+    """Faults that are put right, counted and listed, where only one reading is possible; else they are rejected."""
     require: tuple[str, ...] = ()
     """Canonical columns that must not be empty, such as ``person``."""
     max_rejected: float = Field(default=0.5, ge=0, le=1)

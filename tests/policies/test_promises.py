@@ -95,7 +95,7 @@ def test_identifiers_removed(name: str) -> None:
     texts = {value for row in read.stored for value in row.values() if isinstance(value, str)}
     assert read.used
     assert not texts & planted(*folders)
-    allowed = {"operator", "mode", "operator_group", "_rule", "_note", "_reason"}
+    allowed = {"operator", "mode", "operator_group", "_rule", "_note", "_reason", "_mended"}
     assert {key for row in read.stored for key, value in row.items() if isinstance(value, str)} <= allowed
 
 

@@ -38,12 +38,14 @@ def location(name: str, publish: bool | None = True, where: tuple[str, str] = NE
 def ocpi(tmp_path: Path, of_source: Any) -> Any:
     """Read records of one module with these locations."""
 
-    def run(source: str, records: list[dict[str, Any]], locations: list[dict[str, Any]], *, bare: bool = False) -> Any:
+    def run(
+        source: str, records: list[dict[str, Any]], locations: list[dict[str, Any]], *, bare: bool = False, **said: Any
+    ) -> Any:
         path, listed = tmp_path / "records.json", tmp_path / "locations.json"
         path.write_text(json.dumps(records if bare else {"status_code": 1000, "data": records}), encoding="utf-8")
         listed.write_text(json.dumps({"data": locations}), encoding="utf-8")
         places = {"places": {"path": listed}} if source == "ocpi_session" else {}
-        return of_source(path, source, operator="town", lookups={"locations": {"path": listed}}, **places)
+        return of_source(path, source, operator="town", lookups={"locations": {"path": listed}}, **places, **said)
 
     return run
 
@@ -55,10 +57,29 @@ def test_coordinates_are_strings_and_the_list_may_stand_alone(ocpi: Any, bare: b
     assert (row["visit"], row["person"], row["duration_s"]) == ("a", "P1", 5400)
 
 
-def test_exchanged_coordinates_are_told_from_wrong_ones_and_rejected(ocpi: Any) -> None:
+def test_exchanged_coordinates_are_told_from_wrong_ones_and_put_right(ocpi: Any) -> None:
     records = [cdr("a"), cdr("b", where=SWAPPED), cdr("c", where=("49.84 N", "40.38"))]
     reading = ocpi("ocpi_cdr", records, [location("LOC1")])
-    assert reading.accounting.rejected == {"bad_coordinates": 1, "swapped_coordinates": 1}
+    assert reading.accounting.rejected == {"bad_coordinates": 1}
+    assert reading.accounting.mended == {"swapped_coordinates": 1}
+    assert [(row["lon"], row["lat"]) for row in reading.rows if row["_reason"] is None] == [(49.84, 40.38)] * 2
+
+
+def test_twin_an_input_that_mends_nothing_rejects_them(ocpi: Any) -> None:
+    reading = ocpi("ocpi_cdr", [cdr("a"), cdr("b", where=SWAPPED)], [location("LOC1")], checks={"mend": []})
+    assert (reading.accounting.rejected, reading.accounting.mended) == ({"swapped_coordinates": 1}, {})
+
+
+def test_where_the_area_leaves_two_readings_nothing_is_mended(tmp_path: Path, of_source: Any) -> None:
+    # an area around the diagonal: 10.2, 10.8 could be meant either way, and what lies in it as written stays as it is
+    path, listed = tmp_path / "records.json", tmp_path / "locations.json"
+    path.write_text(
+        json.dumps({"data": [cdr("a", where=("10.2", "10.8")), cdr("b", where=("10.9", "12.0"))]}), encoding="utf-8"
+    )
+    listed.write_text(json.dumps({"data": [location("LOC1")]}), encoding="utf-8")
+    said = {"operator": "town", "lookups": {"locations": {"path": listed}}}
+    account = of_source(path, "ocpi_cdr", box=(10.0, 10.0, 11.0, 12.5), **said).accounting
+    assert account.mended == {}
 
 
 def test_the_standards_own_example_of_a_cdr_is_found_to_be_exchanged(tmp_path: Path, of_source: Any) -> None:
@@ -67,7 +88,7 @@ def test_the_standards_own_example_of_a_cdr_is_found_to_be_exchanged(tmp_path: P
     path.write_text(json.dumps({"data": [cdr("12345", where=("3.729944", "51.047599"))]}), encoding="utf-8")
     listed.write_text(json.dumps({"data": [location("LOC1")]}), encoding="utf-8")
     said = {"operator": "town", "lookups": {"locations": {"path": listed}}}
-    assert of_source(path, "ocpi_cdr", box=(3.6, 51.0, 3.9, 51.2), **said).accounting.rejected == {
+    assert of_source(path, "ocpi_cdr", box=(3.6, 51.0, 3.9, 51.2), **said).accounting.mended == {
         "swapped_coordinates": 1
     }
 
@@ -138,9 +159,11 @@ def test_sessions_lie_where_their_location_lies_and_running_ones_are_dropped(ocp
     listed = [location("LOC1", where=OTHER), location("LOC2", False), location("LOC5", where=SWAPPED)]
     reading = ocpi("ocpi_session", records, listed)
     assert reading.accounting.dropped == {"not_completed": 2, "unpublished_location": 2}
-    assert reading.accounting.rejected == {"missing_time": 1, "swapped_coordinates": 1}
+    assert reading.accounting.rejected == {"missing_time": 1}
+    assert reading.accounting.mended == {"swapped_coordinates": 1}
     used = [row for row in reading.rows if row["_rule"] is None]
-    assert [(row["lon"], row["lat"], row["start_s"]) for row in used] == [(49.85, 40.39, 1_788_249_600)]
+    assert [(row["lon"], row["lat"]) for row in used] == [(49.85, 40.39), (49.84, 40.38)]
+    assert {row["start_s"] for row in used} == {1_788_249_600}
 
 
 def test_an_id_made_of_station_and_start_is_a_token_like_any_other(ocpi: Any) -> None:
