@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from anonkit.pipeline import release
 from anonkit.risk.chains import ReleasedTrips, chain_claims, chain_risk
 from anonkit.risk.incidence import combine
 from anonkit.risk.linkage import fresh_pseudonyms, link_periods
@@ -89,7 +90,7 @@ def test_r07_a_homogeneous_origin_gives_its_destination_away() -> None:
     found = destination_inference(person, origin, np.array([9, 9, 9, 7, 8, 9]), seed=1)
     assert found.details["smallest_l"] == 1
     assert found.details["rows_with_one_destination"] == 0.5
-    # Origin 1: 3 of 3; origin 2: the lowest code wins the tie, 1 of 3. Persons: 1, ½, ½.
+    # Origin 1: 3 of 3; origin 2: a tie of three, right in a third on average.
     assert found.value == pytest.approx(2 / 3)
     # Left out: origin 1 is guessed from the others, origin 2 never.
     assert found.control == pytest.approx(0.5)
@@ -104,6 +105,36 @@ def test_r07_destinations_are_inferred_from_raw_origins_and_not_from_diverse_cla
     safe = destination_inference(city.person, origin, destination, seed=1)
     assert not safe.succeeds
     assert safe.details["smallest_l"] >= 2
+
+
+def test_r07_a_release_does_not_tell_the_only_destination_of_an_origin_and_time(town: Any) -> None:
+    """Seven people from (0, 0), all to (6, 6); fourteen from (4, 4), half to (6, 6), half to (2, 2)."""
+    for name, at, to in (("A", (0, 0), (6, 6)), ("B", (4, 4), (6, 6)), ("C", (4, 4), (2, 2)), ("D", (2, 6), (2, 2))):
+        town.rides([f"{name}{number}" for number in range(7)], at=at, to=to)
+    town.rides([f"E{number}" for number in range(7)], at=(2, 6), to=(6, 6))
+
+    def diverse(recipe: dict[str, Any]) -> None:
+        recipe["privacy"]["l_places"] = 2
+        recipe["products"] = {"flows": recipe["products"]["flows"]}
+
+    def careless(recipe: dict[str, Any]) -> None:
+        diverse(recipe)
+        recipe["privacy"]["l_places"] = 1
+
+    for change, out in (
+        (diverse, "diverse"),
+        (careless, "careless"),
+    ):  # two operators, so that neither overlaps the other
+        release(town.recipe(change), out=town.folder / out, registry=town.folder / f"{out}.registry")
+
+    def destinations(out: str) -> list[int]:
+        found: dict[int, int] = {}
+        for row in town.table("flows", out):
+            found[row["start_cell"]] = found.get(row["start_cell"], 0) + 1
+        return sorted(found.values())
+
+    assert destinations("careless") == [1, 2, 2]  # twin: without the rule the only destination of (0, 0) is told
+    assert destinations("diverse") == [2, 2]
 
 
 def test_a_run_of_links_names_its_walker() -> None:
