@@ -33,7 +33,8 @@ def release(
 
     progress = Progress() if quiet or as_json else TerminalProgress(() if plan else STAGES)
     if plan:
-        _plan(recipe, as_of, progress, as_json)
+        beside = out.absolute().with_name("anonkit.registry") if out is not None else None
+        _plan(recipe, as_of, registry or beside, progress, as_json)
         return
     if out is None:
         raise RecipeError(
@@ -57,17 +58,27 @@ def release(
     typer.echo(f"keep inside: {result.inside}")
 
 
-def _plan(recipe: Path, as_of: str | None, progress: Progress, as_json: bool) -> None:
+def _plan(recipe: Path, as_of: str | None, registry: Path | None, progress: Progress, as_json: bool) -> None:
     from anonkit.pipeline.plan import plan
 
-    found = plan(recipe, as_of=as_of, progress=progress)
+    found = plan(recipe, as_of=as_of, registry=registry, progress=progress)
     if as_json:
-        typer.echo(json.dumps({"lines": found.lines, "products": found.products}, ensure_ascii=False))
+        typer.echo(
+            json.dumps(
+                {"lines": found.lines, "products": found.products, "overlapping": list(found.overlapping)},
+                ensure_ascii=False,
+            )
+        )
         return
     _show(found.lines, found.products)
     typer.echo("Nothing was published; these figures are exact: keep them inside.")
     if any(product["trips_released"] == 0 for product in found.products):
         typer.echo("A product would be empty, and the gate refuses that: coarser cells or bins, or fewer columns.")
+    if found.overlapping:
+        listed = ", ".join(found.overlapping)
+        typer.echo(f"The register holds {listed} of the same days and zones: a release with other numbers is refused.")
+    elif registry is None:
+        typer.echo("Not held against earlier releases: name their folder with --registry.")
     typer.echo(f"Next: anonkit explain {recipe} shows what each choice costs;")
     typer.echo(f"      anonkit release {recipe} --out FOLDER makes the release.")
 

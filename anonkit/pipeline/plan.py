@@ -23,6 +23,7 @@ from anonkit.geo import TimeBins
 from anonkit.kanon import Product, decide_products
 from anonkit.pipeline.ingest import Ingested, ingest
 from anonkit.pipeline.measure import product_figures
+from anonkit.pipeline.register import overlapping
 from anonkit.recipe import Recipe, RouteRecipe, load_recipe
 
 WIDER = {"1h": "3h", "3h": "6h", "6h": "1d", "15min": "1h", "30min": "1h", "2h": "6h", "4h": "12h", "12h": "1d"}
@@ -34,6 +35,8 @@ class Plan:
 
     lines: list[dict[str, Any]]
     products: list[dict[str, Any]]
+    overlapping: tuple[str, ...] = ()
+    """Earlier releases in the register that share people, days and zones: other numbers than theirs would be refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +47,16 @@ class Alternative:
     shares: dict[str, float]
 
 
-def plan(recipe: str | Path, *, as_of: str | date | datetime | None = None, progress: Progress | None = None) -> Plan:
-    """Classes and suppression that a recipe would give.
+def plan(
+    recipe: str | Path,
+    *,
+    as_of: str | date | datetime | None = None,
+    registry: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Classes and suppression that a recipe would give, and what the register of releases would refuse.
+
+    ``registry`` : folder of all releases of the operator, read only; None: nothing is held against earlier ones.
 
     Raises
     ------
@@ -57,7 +68,9 @@ def plan(recipe: str | Path, *, as_of: str | date | datetime | None = None, prog
     """
     with _opened(recipe, as_of, progress or Progress()) as (read, ingested, session):
         figures = product_figures(_decided(read.kanon_products, read, ingested, session), session=session)
-        return Plan(lines=[account.as_dict() for account in ingested.accounting], products=figures)
+        earlier = overlapping(Path(registry), read) if registry is not None else ()
+        lines = [account.as_dict() for account in ingested.accounting]
+        return Plan(lines=lines, products=figures, overlapping=earlier)
 
 
 def explain(

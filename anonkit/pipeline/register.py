@@ -136,6 +136,17 @@ class Register:
         )
 
 
+def overlapping(folder: Path, recipe: AnyRecipe) -> tuple[str, ...]:
+    """Earlier releases that share people, days and zones with a recipe; nothing is made or written.
+
+    A release of it would be refused unless it said exactly the same numbers as each of them (ruling 13).
+    """
+    if not (folder / CHAIN).is_file():
+        return ()
+    register = Register(folder=folder, releases=ReleaseRegister(folder / CHAIN), record_key=b"")
+    return tuple(sorted({release.name for release in register._earlier(recipe)}))
+
+
 def operators(recipe: AnyRecipe) -> tuple[str, ...]:
     """The operators whose people a release is about, in the recipe's order."""
     return tuple(dict.fromkeys(entry.operator for entry in recipe.inputs))

@@ -77,3 +77,21 @@ def test_labels_cover_a_period_without_gap_or_overlap() -> None:
 
     assert labels(date(2025, 12, 31), date(2027, 1, 1)) == ("2025-12-31", "2026", "2027-01-01")
     assert labels(date(2026, 2, 1), date(2026, 2, 28)) == ("2026-02",)
+
+
+def test_r13_a_plan_says_what_the_register_would_refuse(town: Any, anonkit: Any, capsys: Any) -> None:
+    path = town.busy().recipe()
+    registry = town.folder / "anonkit.registry"
+    assert anonkit("release", path, "--plan", "--registry", registry) == 0
+    assert "The register holds" not in capsys.readouterr().out
+    assert not registry.exists()  # a plan makes nothing
+    town.release()
+    before = {file.name: file.read_bytes() for file in registry.iterdir() if file.is_file()}
+    assert anonkit("release", path, "--plan", "--registry", registry) == 0
+    said = capsys.readouterr().out
+    assert (
+        "The register holds town-2026-03 of the same days and zones: a release with other numbers is refused." in said
+    )
+    assert anonkit("release", path, "--plan") == 0
+    assert "Not held against earlier releases" in capsys.readouterr().out
+    assert {file.name: file.read_bytes() for file in registry.iterdir() if file.is_file()} == before
