@@ -367,7 +367,7 @@ def main() -> None:
             seed=given.seed,
             settings=MatchSettings(noise_m=10.0),
         )
-        print(pd.DataFrame(rows).round(4).to_string(index=False))
+        print(pd.DataFrame(rows).round(5).to_string(index=False))
     elif given.what == "porto":
         print(pd.Series(porto(given.data, settings=MatchSettings())[0]).to_string())
     elif given.what == "efficient":

@@ -104,6 +104,7 @@ def volumes(
     keys, counted = _rows(np.column_stack([place, label])[kept], trip[kept], riders, rule)
     if name == "link" and (junctions or rule.exact):
         keys, counted = _without_junction_leaks(keys, counted, place, label, kept, trip, riders, network, rule)
+        kept = kept & np.isin(place, keys[:, 0])
     table = pd.DataFrame({name: keys[:, 0], by: keys[:, 1]}).assign(
         trips=perturbed(counted.rows, counted.key, rule.noise)
     )

@@ -177,11 +177,14 @@ def _read_fixes(
 ) -> tuple[Fixes, list[Accounting], list[pa.Table]]:
     """Fixes of used trips, where every line of their files went, and the lines that cannot be used."""
     tables, accounts, rejected = [], [], []
+    used = np.sort(session.sql("SELECT DISTINCT trip FROM {rows}", rows=rows).column("trip").to_numpy())
     for number, entry in enumerate(recipe.inputs, start=1):
         source = f"{entry.operator} fixes" if len(recipe.inputs) == 1 else f"{number}:{entry.operator} fixes"
-        frame, opened = _tokenised(recipe, entry, rows, record_key, session, when)
-        query = "SELECT trip, time_s, lon, lat FROM {frame} WHERE _reason IS NULL AND _rule IS NULL"
-        tables.append(session.sql(query, frame=frame))
+        points, opened = _tokenised(recipe, entry, record_key, session, when)
+        query = "SELECT trip, time_s, lon, lat FROM {points} WHERE _reason IS NULL AND _rule IS NULL"
+        found = session.sql(query, points=points)  # a plain scan: no join that could spill coordinates to a disk
+        tables.append(found.filter(pa.array(_among(used, found.column("trip").to_numpy()))))
+        frame = _marked(points, rows, session)
         physical = opened.physical(session)
         account = account_for(
             frame, session, source=source, physical=physical, header=opened.header_lines,
@@ -194,8 +197,8 @@ def _read_fixes(
             )
         accounts.append(account)
         rejected.append(rejected_lines(frame, session, source=source))
-    found = pa.concat_tables(tables)
-    trip, time_s, lon, lat = (found.column(name).to_numpy() for name in found.column_names)
+    whole = pa.concat_tables(tables)
+    trip, time_s, lon, lat = (whole.column(name).to_numpy() for name in whole.column_names)
     order = np.lexsort((lat, lon, time_s, trip))  # nothing of the file's order stays
     trip = trip[order]
     trips, first = np.unique(trip, return_index=True)
@@ -207,10 +210,16 @@ def _read_fixes(
     )
 
 
+def _among(known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Which values stand in a sorted array."""
+    place = np.minimum(np.searchsorted(known, values), max(len(known) - 1, 0))
+    return known[place] == values if len(known) else np.zeros(len(values), dtype=bool)
+
+
 def _tokenised(
-    recipe: RouteRecipe, entry: RouteInput, rows: nw.LazyFrame[Any], record_key: bytes, session: Session, when: datetime
+    recipe: RouteRecipe, entry: RouteInput, record_key: bytes, session: Session, when: datetime
 ) -> tuple[nw.LazyFrame[Any], Any]:
-    """One file of fixes under the tokens of its trips, lazily; a fix of no used trip has a rule."""
+    """One file of fixes under the tokens of its trips, lazily."""
     said = entry.fixes.said()
     if "zone" not in said.get("time", {}) and entry.fixes.source == "generic":
         said["time"] = {**said.get("time", {}), "zone": recipe.time.zone}
@@ -221,13 +230,20 @@ def _tokenised(
     counted = recipe.unit is PrivacyUnit.TRIP
     token = trip_token_sql(session, "trip::VARCHAR", source=entry.operator, counted=counted, key=record_key)
     frame = session.frame(
-        f"SELECT f.trip, time_s, lon, lat, _line, _lines, _reason, CASE WHEN _reason IS NULL AND u.trip IS NULL "
-        f"THEN coalesce(_rule, '{NO_TRIP}') ELSE _rule END AS _rule FROM (SELECT {token} AS trip, time_s, lon, lat, "
-        "_line, _lines, _reason, _rule FROM {fixes}) f LEFT JOIN (SELECT DISTINCT trip FROM {rows}) u ON f.trip = u.trip",
-        fixes=table.frame,
-        rows=rows,
+        f"SELECT {token} AS trip, time_s, lon, lat, _line, _lines, _reason, _rule FROM {{fixes}}", fixes=table.frame
     )
     return frame, opened
+
+
+def _marked(points: nw.LazyFrame[Any], rows: nw.LazyFrame[Any], session: Session) -> nw.LazyFrame[Any]:
+    """The lines of a file of fixes without coordinates; a fix of no used trip has a rule."""
+    return session.frame(
+        f"SELECT _line, _lines, _reason, CASE WHEN _reason IS NULL AND u.trip IS NULL THEN coalesce(_rule, '{NO_TRIP}') "
+        "ELSE _rule END AS _rule FROM (SELECT trip, _line, _lines, _reason, _rule FROM {points}) f "
+        "LEFT JOIN (SELECT DISTINCT trip FROM {rows}) u ON f.trip = u.trip",
+        points=points,
+        rows=rows,
+    )
 
 
 def _who(rows: nw.LazyFrame[Any], trips: np.ndarray, unit: PrivacyUnit, session: Session) -> pd.DataFrame:

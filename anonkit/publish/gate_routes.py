@@ -288,26 +288,40 @@ class RouteGate:
             "JOIN {pattern_links} p USING (pattern) JOIN {rows} r ON r.row = o.at + p.step"
         )
         walked = self._held(steps, **self._named(steps, {}))
-        onward = (
-            "SELECT a.pattern, a.step, a.link AS k0, b.link AS k1 FROM {pattern_links} a "
-            "JOIN {pattern_links} b ON b.pattern = a.pattern AND b.step = a.step + 1"
+        turned = (
+            "SELECT w.pattern, w.step, w.link AS k0, p.link AS k1, w.unit, w.driver FROM {walked} w "
+            "JOIN {pattern_links} p ON p.pattern = w.pattern AND p.step = w.step + 1"
         )
+        alone = "SELECT pattern, step, link AS k0, 0 AS k1, unit, driver FROM {walked}"
         queries = [
-            # a link's passages but those of one route at one step
-            f"SELECT count(*) FROM (SELECT p.pattern, p.step FROM {{pattern_links}} p JOIN {{rows}} r USING (link) "
-            f"ANTI JOIN {{walked}} w ON w.pattern = p.pattern AND w.step = p.step AND w.row = r.row GROUP BY ALL HAVING {self._poor()})",
-            # a turn's passages but those of one route at one step
-            f"SELECT count(*) FROM (SELECT p.pattern, p.step FROM ({onward}) p JOIN ({keyed}) r USING (k0, k1) "
-            f"ANTI JOIN {{walked}} w ON w.pattern = p.pattern AND w.step = p.step AND w.row = r.row GROUP BY ALL HAVING {self._poor()})",
             # a link's passages but those of all routes together
             f"SELECT count(*) FROM (SELECT link FROM {{rows}} WHERE link IN (SELECT link FROM {{pattern_links}}) "
             f"AND row NOT IN (SELECT row FROM {{walked}}) GROUP BY link HAVING {self._poor()})",
-            # who walked a route but none of the longer published ones that hold it
-            self._shorter("unit", self.k),
         ]
-        if self.k_driver is not None:
-            queries.append(self._shorter("driver", self.k_driver))
+        for column, least in (("unit", self.k), ("driver", self.k_driver)):
+            if least is not None:
+                # a link's passages but those of one route at one step; a turn's; a route's walkers but those of longer ones
+                queries.append(
+                    self._beside("SELECT link AS k0, 0 AS k1, unit, driver FROM {rows}", alone, column, least)
+                )
+                queries.append(self._beside(f"SELECT k0, k1, unit, driver FROM ({keyed})", turned, column, least))
+                queries.append(self._shorter(column, least))
         return sum(int(self._ask(query, walked=walked)[0][0]) for query in queries)
+
+    def _beside(self, rows: str, walked: str, column: str, least: int) -> str:
+        """SQL of the number of steps of routes whose link or turn has other passages, of fewer than ``least``.
+
+        Somebody is among the others if he made more passages there than within the route: counted by person, so that the
+        work grows with people, not with routes times passages.
+        """
+        return (
+            f"WITH r AS MATERIALIZED (SELECT k0, k1, {column} AS u, count(*) AS n FROM ({rows}) GROUP BY ALL), "
+            "t AS (SELECT k0, k1, sum(n) AS n, count(u) AS units FROM r GROUP BY k0, k1), "
+            f"c AS (SELECT pattern, step, k0, k1, {column} AS u, count(*) AS n FROM ({walked}) GROUP BY ALL), "
+            "f AS (SELECT c.pattern, c.step, c.k0, c.k1, sum(c.n) AS n, count(*) FILTER (c.u IS NOT NULL AND c.n = r.n) AS whole "
+            "FROM c JOIN r ON r.k0 = c.k0 AND r.k1 = c.k1 AND r.u IS NOT DISTINCT FROM c.u GROUP BY ALL) "
+            f"SELECT count(*) FROM f JOIN t USING (k0, k1) WHERE t.n > f.n AND t.units - f.whole < {least}"
+        )
 
     def _shorter(self, column: str, least: int) -> str:
         holds = (

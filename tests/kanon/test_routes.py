@@ -257,6 +257,8 @@ def test_r11_volumes_leave_no_junction_with_a_few_missing() -> None:
     twin = plain(made(trips), who, TOWN, rule=rule(2), part=NONE[:20])
     assert linked(twin) == {pairs[0, 1], pairs[1, 2]}  # without the rule of junctions
     assert len(linked(told)) <= 1
+    gone = ~np.isin(made(trips).link, list(linked(told)))
+    assert told.suppressed_pct in (band(float(gone.mean())), "withheld")  # what the rule took is missing, and told so
     assert len(linked(exact)) <= 1  # exact counts are never without it
 
 
