@@ -160,6 +160,7 @@ def test_r30_contract_what_follows_reads_the_released_folder_and_nothing_else(
     assert not [path for path in opened if "fixes.csv" in path or "journeys.csv" in path or ".inside" in path]
 
 
+@pytest.mark.slow
 def test_r13_flows_of_the_same_people_and_days_are_refused_after_routes(
     made: Any, tmp_path: Path, anonkit: Any
 ) -> None:
@@ -239,6 +240,7 @@ def test_a_recipe_or_input_that_is_wrong_is_exit_2(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_release_that_would_be_empty_is_exit_3(tmp_path: Path, anonkit: Any) -> None:
     path = recipe_in(tmp_path, lambda data: data["privacy"]["protect"].update(person=190))
     assert anonkit("release", path, "--out", tmp_path / "out", "--as-of", AS_OF, "--quiet") == 3
