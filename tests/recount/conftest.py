@@ -1,0 +1,3 @@
+"""What is loaded by path is no test module of its own."""
+
+collect_ignore = ["recount_places.py"]
