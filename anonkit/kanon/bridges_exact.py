@@ -36,36 +36,40 @@ def small_side(
     nodes, count = int(max(tail.max(), head.max())) + 1, len(tail)
     persons, person = np.unique(people * (int(fleets.max(initial=0)) + 1) + fleets, return_inverse=True)
     own = persons % (int(fleets.max(initial=0)) + 1)
-    number = np.arange(count)
-    leave = np.arange(len(edges))
-    # an edge's tail is on the side where its head is; who is on an edge that is cut leaves; something is cut; few leave
-    kept = coo_array(
-        (np.repeat([1.0, -1.0], count), (np.concatenate([number, number]), np.concatenate([tail, head]))),
-        shape=(count, nodes + len(persons)),
+    first, width = nodes + count, nodes + count + len(persons)  # sides of nodes, cut edges, leaving people
+    number, leave = np.arange(count), np.arange(len(edges))
+    # an edge is cut where its tail is on the side and its head is not, never the other way round
+    cut = coo_array(
+        (np.repeat([1.0, -1.0, -1.0], count), (np.tile(number, 3), np.concatenate([tail, head, nodes + number]))),
+        shape=(count, width),
     )
+    # who is on an edge that is cut leaves
     leaving = coo_array(
         (
-            np.repeat([1.0, -1.0, 1.0], [len(edges)] * 3),
-            (np.concatenate([leave] * 3), np.concatenate([nodes + person, tail[edges], head[edges]])),
+            np.repeat([1.0, -1.0], len(edges)),
+            (np.tile(leave, 2), np.concatenate([first + person.ravel(), nodes + edges])),
         ),
-        shape=(len(edges), nodes + len(persons)),
+        shape=(len(edges), width),
     )
-    total = np.zeros(nodes + len(persons))
-    np.add.at(total, tail, 1.0)
-    np.add.at(total, head, -1.0)
+    some = np.zeros((1, width))
+    some[0, nodes:first] = 1.0
     constraints = [
-        LinearConstraint(kept.tocsr(), 0.0, 1.0),
+        LinearConstraint(cut.tocsr(), 0.0, 0.0),
         LinearConstraint(leaving.tocsr(), 0.0, np.inf),
-        LinearConstraint(total[None, :], 1.0, np.inf),
+        LinearConstraint(some, 1.0, np.inf),  # something is cut
     ]
     for fleet in np.unique(own):
-        few = np.concatenate([np.zeros(nodes), (own == fleet).astype(float)])
+        few = np.concatenate([np.zeros(first), (own == fleet).astype(float)])
         constraints.append(LinearConstraint(few[None, :], 0.0, float(least - 1)))
-    cost = np.concatenate([np.zeros(nodes), np.ones(len(persons))])
-    whole = np.concatenate([np.ones(nodes), np.zeros(len(persons))])
+    whole = np.zeros(width)
+    whole[nodes:first] = 1.0
     found = milp(
-        cost, integrality=whole, bounds=Bounds(0.0, 1.0), constraints=constraints, options={"node_limit": NODES}
+        np.zeros(width),
+        integrality=whole,
+        bounds=Bounds(0.0, 1.0),
+        constraints=constraints,
+        options={"node_limit": NODES},
     )
-    if found.x is not None:
-        return True, np.asarray(found.x[:nodes] > 0.5)
-    return found.status == 2, None
+    if found.x is None:
+        return found.status == 2, None
+    return True, np.asarray(found.x[:nodes] > 0.5)  # a cut edge leads from 1 to 0, any other is level

@@ -8,7 +8,7 @@ lies within it, so that what stands is still a partition (ruling 9). Not covered
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ from anonkit.kanon.bridges import NOWHERE, Classes, Fallen, OpenRows, Threshold,
 from anonkit.kanon.products import Part, Step
 
 UNTOLD = -1
+AT_ONCE = 2_000_000
+"""About so many rows are looked at together: pieces never reach beyond one of the coarsest bins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,19 +104,20 @@ class _System:
         bins: dict[int, int] = {}
 
         def bin_codes(values: np.ndarray) -> np.ndarray:
-            return np.array([bins.setdefault(int(value), len(bins)) for value in values], dtype=np.int64)
+            own, place = np.unique(values, return_inverse=True)
+            codes = np.array([bins.setdefault(int(value), len(bins)) for value in own], dtype=np.int64)
+            return codes[place.ravel()]
 
         starts, ends = (self._classes(self._part(end), bin_codes) for end in ("start", "end"))
-        rows = self._open_rows(bin_codes)
-        found = complementary(rows, starts, ends)
-        if not found.cuts:
+        found = [complementary(rows, starts, ends) for rows in self._open_rows(bin_codes)]
+        if not any(one.cuts for one in found):
             return None
         covered = self.session.table("SELECT * FROM {rows}", rows=self._placed(self.rows, range(len(self.steps))))
         group: dict[int, dict[int, int]] = {}
         if self.protection.l_places <= 2 and self._chain:  # of three places, a fallen destination could leave two
             told, group = self._told(covered, bin_codes)
-            found = complementary(rows, starts, ends, told)
-        return self._without(covered, found, group)
+            found = [complementary(rows, starts, ends, told) for rows in self._open_rows(bin_codes)]
+        return self._without(covered, _together(found), group)
 
     def _without(self, covered: nw.LazyFrame[Any], found: Fallen, group: dict[int, dict[int, int]]) -> Beside:
         """Rows and published classes without what falls."""
@@ -226,22 +229,40 @@ class _System:
         """SQL of whether trips or flows tell a row."""
         return " OR ".join(f"{part.told} >= 0" for part in self.parts if part.end is None) or "false"
 
-    def _open_rows(self, bin_codes: Any) -> OpenRows:
+    def _open_rows(self, bin_codes: Any) -> Iterator[OpenRows]:
+        """The rows that no trips or flows tell, some bins at a time."""
         protection = self.protection
         counted = [protection.unit] + (["driver"] if protection.k_driver is not None else [])
         counted += [protection.among] if protection.among is not None else []
         names = ", ".join(dict.fromkeys(f'"{name}"' for name in counted))
         untold = self.session.frame(f"SELECT * FROM {{rows}} WHERE NOT ({self._is_told})", rows=self.rows)
         volumes = [number for number, one in enumerate(self.steps) if one.step.part.end is not None]
-        table = self.session.sql(
+        placed = self.session.table(
             f"SELECT DISTINCT _start, _end, _bin, {names} FROM {{rows}}", rows=self._placed(untold, volumes)
         )
-        among = _codes(table, protection.among) if protection.among is not None else None
-        thresholds = [Threshold(codes=_codes(table, protection.unit), least=protection.k, among=among)]
-        if protection.k_driver is not None:
-            thresholds.append(Threshold(codes=_codes(table, "driver"), least=protection.k_driver, among=among))
-        start, end, bins = (table.column(name).to_numpy().astype(np.int64) for name in ("_start", "_end", "_bin"))
-        return OpenRows(start=start, end=end, bin=bin_codes(bins), thresholds=tuple(thresholds))
+        for some in self._bins_at_once(placed):
+            query = f"SELECT * FROM {{rows}} WHERE _bin IN ({', '.join(map(str, some))})"
+            table = self.session.sql(query, rows=placed)
+            among = _codes(table, protection.among) if protection.among is not None else None
+            thresholds = [Threshold(codes=_codes(table, protection.unit), least=protection.k, among=among)]
+            if protection.k_driver is not None:
+                thresholds.append(Threshold(codes=_codes(table, "driver"), least=protection.k_driver, among=among))
+            start, end, bins = (table.column(name).to_numpy().astype(np.int64) for name in ("_start", "_end", "_bin"))
+            yield OpenRows(start=start, end=end, bin=bin_codes(bins), thresholds=tuple(thresholds))
+        self.session.drop(placed)
+
+    def _bins_at_once(self, placed: nw.LazyFrame[Any]) -> list[list[int]]:
+        """Bins in lots of about ``AT_ONCE`` rows."""
+        counts = self.session.rows("SELECT _bin, count(*) FROM {rows} GROUP BY _bin ORDER BY _bin", rows=placed)
+        lots: list[list[int]] = []
+        room = 0
+        for bin_, rows in counts:
+            if room < rows:
+                lots.append([])
+                room = AT_ONCE
+            lots[-1].append(bin_)
+            room -= rows
+        return lots
 
     def _told(self, covered: nw.LazyFrame[Any], bin_codes: Any) -> tuple[Told, dict[int, dict[int, int]]]:
         """Groups of told classes that fall together; and for each step its class → group."""
@@ -280,6 +301,16 @@ class _System:
             for number, row in zip(self._chain, stacked, strict=True)
         }
         return Told(start=start, end=end, bin=bin_codes(bins), trips=trips), lists
+
+
+def _together(found: list[Fallen]) -> Fallen:
+    """What falls in any of the lots of bins."""
+    return Fallen(
+        starts=tuple(sorted({one for part in found for one in part.starts})),
+        ends=tuple(sorted({one for part in found for one in part.ends})),
+        told=tuple(sorted({one for part in found for one in part.told})),
+        cuts=sum(part.cuts for part in found),
+    )
 
 
 def _codes(table: pa.Table, name: str) -> np.ndarray:

@@ -31,6 +31,8 @@ DENSE = 60
 TREE = 50_000
 """Nodes of the solver's tree; what is not settled by then is no pass."""
 ENDLESS = 2**30
+AT_ONCE = 2_000_000
+"""About so many lines (group, person) are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def system_findings(marked: nw.LazyFrame[Any], sql: GateSql) -> Iterator[Finding
     ends = {step.part.end for step in sql.spec.steps} - {None}
     if ends != {"start", "end"}:
         return
-    small = _small_groups(*_groups(marked, sql))
+    small = sum(_small_groups(*groups) for groups in _groups(marked, sql))
     yield finding(
         "linear_system",
         "release",
@@ -88,8 +90,11 @@ def system_findings(marked: nw.LazyFrame[Any], sql: GateSql) -> Iterator[Finding
     )
 
 
-def _groups(marked: nw.LazyFrame[Any], sql: GateSql) -> tuple[np.ndarray, np.ndarray, list[Counted]]:
-    """Node at the start and at the end of each group of untold trips, and who is in it."""
+def _groups(marked: nw.LazyFrame[Any], sql: GateSql) -> Iterator[tuple[np.ndarray, np.ndarray, list[Counted]]]:
+    """Node at the start and at the end of each group of untold trips, and who is in it; some bins at a time.
+
+    No trip joins nodes of two of the coarsest bins, so lots of bins can be asked one after the other.
+    """
     steps = sql.spec.steps
     chain = [f"f{number}" for number, step in enumerate(steps) if step.part.end is None]
     volumes = [step for step in steps if step.part.end is not None]
@@ -104,12 +109,20 @@ def _groups(marked: nw.LazyFrame[Any], sql: GateSql) -> tuple[np.ndarray, np.nda
         nodes.append(f"CASE {' '.join(cases)} ELSE 'rest|' || ({bin_})::VARCHAR END AS node_{end}")
     names = [sql.unit, *(["driver"] if sql.k_driver is not None else []), *([sql.among] if sql.among else [])]
     telling = " OR ".join(sql.hit(step) for step in volumes)
-    table = sql.session.sql(
+    table = sql.session.table(
         f"WITH live AS (SELECT {bin_} AS b FROM {{rows}} GROUP BY ALL HAVING bool_or({telling})) "
-        f"SELECT DISTINCT node_start, node_end, {', '.join(dict.fromkeys(names))} FROM (SELECT *, {bin_} AS b, {', '.join(nodes)} "
+        f"SELECT DISTINCT b, node_start, node_end, {', '.join(dict.fromkeys(names))} FROM (SELECT *, {bin_} AS b, {', '.join(nodes)} "
         f"FROM {{rows}} WHERE NOT ({' OR '.join(chain) or 'false'})) SEMI JOIN live USING (b)",
         rows=marked,
     )
+    lots = f"SELECT b, sum(count(*)) OVER (ORDER BY b) // {AT_ONCE} AS lot FROM {{rows}} GROUP BY b"
+    for (lot,) in sql.session.rows(f"SELECT DISTINCT lot FROM ({lots}) ORDER BY lot", rows=table):
+        query = f"SELECT * FROM {{rows}} SEMI JOIN (SELECT b FROM ({lots}) WHERE lot = {lot}) USING (b)"
+        yield _of_lot(sql.session.sql(query, rows=table), sql)
+    sql.session.drop(table)
+
+
+def _of_lot(table: pa.Table, sql: GateSql) -> tuple[np.ndarray, np.ndarray, list[Counted]]:
     starts, ends = _numbers(table, "node_start"), _numbers(table, "node_end")
     ends = ends + int(starts.max(initial=-1)) + 1
     width = int(ends.max(initial=0)) + 1
