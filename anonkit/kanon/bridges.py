@@ -28,7 +28,7 @@ _Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 NOWHERE = -1
 SHARES = 2520
 """A person is divided into so many shares: the least number that 1 to 10 divide."""
-TRIES = 100
+TRIES = 2_000
 """Edges of a piece that are tried before the piece is settled exactly."""
 
 
@@ -257,7 +257,7 @@ def _proved(
         network = Network(first, last, len(places))
         capacities = [share[mine].tolist() for share in shares]
         doubt: np.ndarray | None = None
-        for number in np.argsort(-shares[0][mine], kind="stable")[:TRIES].tolist():
+        for number in _busiest(first, last, shares[0][mine])[:TRIES].tolist():
             sides = [network.small_side(number, own, need) for own, need in zip(capacities, needs, strict=True)]
             doubt = next((side for side in sides if side is not None), None)
             if doubt is None:
@@ -272,6 +272,13 @@ def _proved(
             else:
                 proved[mine] = True
     return proved, small
+
+
+def _busiest(tail: np.ndarray, head: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Edges in the order of what can flow along them at most: what leaves their tail, what enters their head."""
+    leaves, enters = np.bincount(tail, weights=share), np.bincount(head, weights=share)
+    order: np.ndarray = np.argsort(-np.minimum(leaves[tail], enters[head]), kind="stable")
+    return order
 
 
 def _settled(

@@ -30,6 +30,10 @@ def small_side(
     edges, people, fleets = pairs
     if len(edges) > PAIRS:
         return False, None
+    if not len(edges):  # rows of nobody alone: no one is counted, and the number is known (ruling 1)
+        return True, np.arange(int(max(tail.max(), head.max())) + 1) == np.setdiff1d(tail, head)[
+            0
+        ]  # nothing leads into it
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import coo_array
 

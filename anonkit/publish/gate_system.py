@@ -181,7 +181,9 @@ def _proved(tail: np.ndarray, head: np.ndarray, counted: list[Counted], nodes: i
             _Network(at[: len(mine)], at[len(mine) :], share[mine], PARTS * one.least * one.fleets, len(places))
             for one, share in zip(counted, shares, strict=True)
         ]
-        for number in np.argsort(-shares[0][mine], kind="stable"):
+        leaves, enters = (np.bincount(part, weights=shares[0][mine]) for part in (at[: len(mine)], at[len(mine) :]))
+        busy = np.minimum(leaves[at[: len(mine)]], enters[at[len(mine) :]])  # no more can flow along an edge
+        for number in np.argsort(-busy, kind="stable"):
             if all(network.carries(int(number)) for network in networks):
                 proved[mine[number]] = True
                 break  # joined, it may make neighbours large enough without further ado
@@ -201,7 +203,9 @@ class _Network:
         limits = [np.minimum(room, need), np.full(count, ENDLESS), np.zeros(nodes, dtype=np.int64)]
         offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=nodes + 1))])
         data = np.concatenate(limits).astype(np.int32)[order]
-        self.graph = csr_array((data, columns[order], offsets), shape=(nodes + 1, nodes + 1))
+        self.graph = csr_array(
+            (data, columns[order].astype(np.int32), offsets.astype(np.int32)), shape=(nodes + 1,) * 2
+        )
         self.entry = np.argsort(order)[2 * count :]
         self.tail, self.head, self.need, self.nodes = tail, head, need, nodes
 
