@@ -150,6 +150,7 @@ def _small_groups(starts: np.ndarray, ends: np.ndarray, counted: list[Counted]) 
     single = int(_singles(starts, ends, counted) > 0)
     nodes = int(ends.max()) + 1
     tail, head = starts, ends
+    stuck = np.zeros(nodes, dtype=bool)
     while True:
         merged, place = np.unique(np.where(tail == head, -1, tail * nodes + head), return_inverse=True)
         place = place.ravel() - int(merged[0] < 0)
@@ -158,24 +159,29 @@ def _small_groups(starts: np.ndarray, ends: np.ndarray, counted: list[Counted]) 
             return single
         counted = [one.within(place) for one in counted]
         tail, head = merged // nodes, merged % nodes
-        joined = _joined(tail, head, _proved(tail, head, counted, nodes), nodes)
+        joined = _joined(tail, head, _proved(tail, head, counted, stuck), nodes)
         if np.array_equal(joined, np.arange(nodes)):
             return max(single, _left(tail, head, counted, nodes))
         tail, head = joined[tail], joined[head]
 
 
-def _proved(tail: np.ndarray, head: np.ndarray, counted: list[Counted], nodes: int) -> np.ndarray:
-    """Groups that are in no small cut: all that hold enough by themselves; where there are none, some of each piece."""
+def _proved(tail: np.ndarray, head: np.ndarray, counted: list[Counted], stuck: np.ndarray) -> np.ndarray:
+    """Groups that are in no small cut: all that hold enough by themselves; where there are none, some of each piece.
+
+    Nodes of a piece in which nothing more can be proved are noted as ``stuck``, and not asked again.
+    """
     count = len(tail)
     proved = np.ones(count, dtype=bool)
     for one in counted:
         proved &= one.people(count) >= one.least
     if proved.any():
         return proved  # what they join makes other groups larger
-    piece = _piece(tail, head, nodes)
+    piece = _piece(tail, head, len(stuck))
     shares = [one.shares(count) for one in counted]
     order = np.argsort(piece, kind="stable")
     for mine in np.split(order, np.flatnonzero(np.diff(piece[order])) + 1):
+        if stuck[tail[mine[0]]]:
+            continue
         places, at = np.unique(np.concatenate([tail[mine], head[mine]]), return_inverse=True)
         networks = [
             _Network(at[: len(mine)], at[len(mine) :], share[mine], PARTS * one.least * one.fleets, len(places))
@@ -187,6 +193,8 @@ def _proved(tail: np.ndarray, head: np.ndarray, counted: list[Counted], nodes: i
             if all(network.carries(int(number)) for network in networks):
                 proved[mine[number]] = True
                 break  # joined, it may make neighbours large enough without further ado
+        else:
+            stuck[tail[mine]] = stuck[head[mine]] = True
     return proved
 
 
@@ -208,11 +216,16 @@ class _Network:
         )
         self.entry = np.argsort(order)[2 * count :]
         self.tail, self.head, self.need, self.nodes = tail, head, need, nodes
+        doors = [np.bincount(part, weights=room, minlength=nodes) for part in (tail, head)]
+        self.leaves = np.where(np.bincount(head, minlength=nodes) > 0, np.inf, doors[0])
+        self.enters = np.where(np.bincount(tail, minlength=nodes) > 0, np.inf, doors[1])
 
     def carries(self, number: int) -> bool:
         """Whether each cut with this edge that is closed against the way back holds what is needed."""
         from scipy.sparse.csgraph import maximum_flow
 
+        if min(self.leaves[self.tail[number]], self.enters[self.head[number]]) < self.need:
+            return False  # all that leaves the one node, or enters the other, is such a cut
         place = self.entry[self.tail[number]]
         self.graph.data[place] = self.need
         flow = maximum_flow(self.graph, self.nodes, int(self.head[number])).flow_value
