@@ -216,6 +216,9 @@ def main() -> None:
     first = date(2026, 9, 1)
     with tempfile.TemporaryDirectory(prefix="anonkit-benchmark-") as temporary:
         folder = Path(temporary)
+        # compiled modules are kept from one run to the next, as those of anything installed are
+        os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "compiled")
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         trips = arguments.keep or folder / "trips.parquet"
         if not trips.exists():
             persons = arguments.persons or max(arguments.trips // 25, 100)

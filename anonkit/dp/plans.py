@@ -26,7 +26,8 @@ from anonkit.dp.public import PublicKeys, PublicSteps, PublicZones, plain_int, r
 from anonkit.dp.quantiles import GATE_SHARE
 from anonkit.dp.selection import KEYS_SHARE
 from anonkit.dp.tables import profile_keys
-from anonkit.geo.grid import Grid
+from anonkit.geo import TimeBins
+from anonkit.geo.grid import AreaPairs, Grid
 
 PRODUCTS = ("flows", "volumes", "profile", "lengths", "persons", "quantiles", "hot_spots", "selected_flows")
 PURE = ("quantiles", "hot_spots", "selected_flows")
@@ -144,8 +145,9 @@ def plan(
     *,
     epsilon: float | str | Fraction | None = None,
     rho: float | str | Fraction | None = None,
-    keys: PublicKeys | None = None,
+    keys: PublicKeys | AreaPairs | None = None,
     zones: PublicZones | Grid | None = None,
+    bins: TimeBins | None = None,
     steps: PublicSteps | None = None,
     profile: str | None = None,
     max_trips: int | None = None,
@@ -165,7 +167,9 @@ def plan(
     epsilon : what the product costs each person (or person and period), whatever is drawn inside; Laplace noise.
     rho : instead of epsilon: Gaussian noise under zero-concentrated privacy, which adds up more slowly over many
         releases. The ledger needs a ``delta_cap``.
-    keys : public keys; for flows they follow from ``zones``.
+    keys : public keys; for flows they follow from ``zones``, or are ``grid.pairs()`` of a grid over a public area.
+    bins : the public time bins of the table, as it was generalised. Flows are of the whole period; other products
+        name their times in ``keys``.
     zones : public zones or an ``ak.Grid`` with an area.
     steps : public bounds and step (lengths, quantiles). profile : "day" or "week".
     max_trips : declared cap, or None to buy it. most_trips : public knowledge that nobody makes more in the period.
@@ -192,9 +196,18 @@ def plan(
     """
     if product not in PRODUCTS:
         raise SchemaError(f"product {product!r} is not known.", hint=f"one of {PRODUCTS}")
+    if bins is not None:
+        require(bins, TimeBins, "bins")
+    if isinstance(keys, AreaPairs) and keys.grid is not None:
+        if keys.level or zones is not None or product != "flows":
+            raise SchemaError(
+                "pairs of a grid are the keys of flows, at its base cells.", hint="keys=grid.pairs(), without zones"
+            )
+        zones, keys = keys.grid, None
     places = public_zones(zones)
     if keys is not None:
-        require(keys, PublicKeys, "keys")
+        keys = require(keys, PublicKeys, "keys")
+    assert not isinstance(keys, AreaPairs)
     if product == "flows" and keys is None and places is not None:
         keys = places.pairs()
     if product == "profile":

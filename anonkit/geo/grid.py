@@ -32,6 +32,23 @@ LEVEL, ROW = 10**14, 10**7
 MAX_CELLS = 5_000_000
 
 
+class AreaPairs(np.ndarray):
+    """Pairs of cells that know the public area they were made from; what is computed from them knows it no more.
+
+    >>> pairs = np.zeros((4, 2), np.int64).view(AreaPairs)
+    >>> pairs.grid = "an area"
+    >>> pairs[:2].grid is None
+    True
+    """
+
+    grid: Any = None
+    """The grid whose area has been paired."""
+    level: int = 0
+
+    def __array_finalize__(self, made_from: Any) -> None:
+        self.grid, self.level = None, 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Grid:
     """Square cells of ``cell_m`` metres at ``latitude``, with coarser levels of 2, 4, 8, … times the side.
@@ -203,10 +220,13 @@ class Grid:
         shared = shapely.area(shapely.intersection(self.polygons(codes), self._polygon))
         return codes[shared > 0]
 
-    def pairs(self, level: int = 0) -> np.ndarray:
-        """All ordered pairs (origin, destination) of the area's cells, shape (n², 2)."""
+    def pairs(self, level: int = 0) -> AreaPairs:
+        """All ordered pairs (origin, destination) of the area's cells, shape (n², 2); public, and knowing it."""
         cells = self.cells(level)
-        return np.stack(np.meshgrid(cells, cells, indexing="ij"), -1).reshape(-1, 2)
+        found = np.stack(np.meshgrid(cells, cells, indexing="ij"), -1).reshape(-1, 2).view(AreaPairs)
+        found.grid, found.level = self, level
+        found.setflags(write=False)
+        return found
 
     def polygons(self, codes: np.ndarray) -> np.ndarray:
         """Shapely boxes of cells of any level, aligned to ``codes``."""

@@ -91,4 +91,5 @@ def _product(decided: tuple[Decision, ...], session: Session) -> dict[str, Any]:
         "share_by_level": [round(count[1] / trips, 4) if trips else 0.0 for count in counts],
         "suppressed_beside": sum(decision.suppressed_beside for decision in decided),
         "suppressed_alike": sum(decision.suppressed_alike for decision in decided),
+        "suppressed_system": sum(decision.suppressed_system for decision in decided),
     }

@@ -126,14 +126,24 @@ def review_noisy(recipe: NoisyRecipe, run: Mapping[str, Any], findings: Sequence
         "membership": Evidence(
             value=round(_advantage(total), 6),
             note=f"Differential privacy for {who}, added or removed; this release epsilon {privacy['epsilon']:g}, all releases "
-            f"together {total:g}, by basic composition. The number bounds every attacker's advantage; the threshold is that of the cap {recipe.privacy.epsilon_cap:g}.",
+            f"together {total:g}, as the ledger adds them up. The number bounds every attacker's advantage; the threshold is that of the cap {recipe.privacy.epsilon_cap:g}.",
         ),
         "suppression": Evidence(
             value=0, note="Every public key is told; how good the numbers are is in their intervals."
         ),
-        "operators": Evidence(value=0, note="One operator's people: asked of pools only."),
+        "operators": _noisy_operators(recipe),
     }
     return _reviewed(recipe, run, tuple(asked), evidence, findings, None, folder)
+
+
+def _noisy_operators(recipe: NoisyRecipe) -> Evidence:
+    names = sorted({entry.operator for entry in recipe.inputs})
+    if len(names) == 1:
+        return Evidence(value=0, note="One operator's people: asked of pools only.")
+    note = (
+        f"Pool of {', '.join(names)}: noise hides a person, not what one operator carries; his share is not measured."
+    )
+    return Evidence(value=None, note=note)
 
 
 def write_review(inside: Path, review: Review) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from anonkit.dp import PublicKeys, PublicSteps, PublicZones, plan
 from anonkit.dp.flow_kernel import FlowKeys
 from anonkit.dp.models import Feature
 from anonkit.dp.public import plain_int
+from anonkit.geo import Grid, TimeBins
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,3 +97,25 @@ def test_flow_keys_know_the_reverse_and_the_bands() -> None:
     assert keys.reverse.tolist() == [-1, 2, 1, -1]
     assert keys.groups[0].tolist() == [0, 1, 1, 0]
     assert plain_int(2, "x") == 2
+
+
+def test_r18_pairs_of_a_grid_are_public_and_what_is_picked_of_them_is_not(square: Path) -> None:
+    grid = Grid(cell_m=1000, latitude=40.4, area=str(square))
+    pairs, hours = grid.pairs(), TimeBins("1h", zone="Asia/Baku")
+    made = plan("flows", keys=pairs, bins=hours, epsilon=1, max_trips=2)
+    assert made.keys is not None and len(made.keys) == len(grid.cells()) ** 2
+    assert made.keys.sha256 == plan("flows", zones=grid, epsilon=1, max_trips=2).keys.sha256  # type: ignore[union-attr]
+    for picked in (pairs[:3], pairs[pairs[:, 0] == pairs[0, 0]], np.asarray(pairs)):
+        with pytest.raises(PrivacyLeakError, match="keys must be PublicKeys"):
+            plan("flows", keys=picked, epsilon=1, max_trips=2)
+    with pytest.raises(PrivacyLeakError, match="bins must be TimeBins"):
+        plan("flows", keys=pairs, bins="1h", epsilon=1, max_trips=2)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def square(tmp_path: Path) -> Path:
+    """A public area of a few kilometres."""
+    corners = [[49.8, 40.38], [49.83, 40.38], [49.83, 40.4], [49.8, 40.4], [49.8, 40.38]]
+    path = tmp_path / "area.geojson"
+    path.write_text(json.dumps({"type": "Polygon", "coordinates": [corners]}))
+    return path
