@@ -103,7 +103,8 @@ def test_r18_pairs_of_a_grid_are_public_and_what_is_picked_of_them_is_not(square
     grid = Grid(cell_m=1000, latitude=40.4, area=str(square))
     pairs, hours = grid.pairs(), TimeBins("1h", zone="Asia/Baku")
     made = plan("flows", keys=pairs, bins=hours, epsilon=1, max_trips=2)
-    assert made.keys is not None and len(made.keys) == len(grid.cells()) ** 2
+    assert made.keys is not None
+    assert len(made.keys) == len(grid.cells()) ** 2
     assert made.keys.sha256 == plan("flows", zones=grid, epsilon=1, max_trips=2).keys.sha256  # type: ignore[union-attr]
     for picked in (pairs[:3], pairs[pairs[:, 0] == pairs[0, 0]], np.asarray(pairs)):
         with pytest.raises(PrivacyLeakError, match="keys must be PublicKeys"):
