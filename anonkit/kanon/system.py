@@ -23,7 +23,7 @@ from anonkit.kanon.bridges import NOWHERE, Classes, Fallen, OpenRows, Threshold,
 from anonkit.kanon.products import Part, Step
 
 UNTOLD = -1
-AT_ONCE = 2_000_000
+AT_ONCE = 500_000
 """About so many rows are looked at together: pieces never reach beyond one of the coarsest bins."""
 
 

@@ -111,7 +111,7 @@ class _opened:  # noqa: N801  (reads as a function at its one kind of use)
         self._when = instant(as_of)
         self._progress = progress
         limits = self._recipe.engine
-        self._session = Session(threads=limits.threads, memory_limit=limits.memory_limit)
+        self._session = Session(threads=limits.threads, memory_limit=limits.memory_of_engine)
 
     def __enter__(self) -> tuple[Recipe, Ingested, Session]:
         with self._progress.stage("read"):

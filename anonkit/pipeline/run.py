@@ -92,7 +92,7 @@ def release(
     progress = progress or Progress()
     with Handover(Path(out), Path(inside) if inside is not None else None) as places:
         with Session(
-            threads=read.engine.threads, memory_limit=read.engine.memory_limit, folder=places.inside
+            threads=read.engine.threads, memory_limit=read.engine.memory_of_engine, folder=places.inside
         ) as session:
             register = Register.open(Path(registry) if registry is not None else places.out.with_name(REGISTRY))
             subjects = Subjects.open(register.folder)

@@ -31,7 +31,7 @@ DENSE = 60
 TREE = 50_000
 """Nodes of the solver's tree; what is not settled by then is no pass."""
 ENDLESS = 2**30
-AT_ONCE = 2_000_000
+AT_ONCE = 500_000
 """About so many lines (group, person) are looked at together."""
 
 

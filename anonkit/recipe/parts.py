@@ -6,6 +6,7 @@ a misspelt promise is never silently left out. What it does not protect against:
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from fractions import Fraction
 from typing import Annotated, Any, Literal
@@ -79,8 +80,26 @@ class Inside(Part):
     delete_after_days: int = Field(default=90, ge=1)
 
 
+ENGINE_SHARE = 0.6
+"""Of the memory that a recipe allows; the rest is for what is counted outside the engine."""
+
+
 class EngineLimits(Part):
-    """Limits of the embedded engine."""
+    """Limits of a run."""
 
     threads: int | None = Field(default=None, ge=1)
     memory_limit: str | None = None
+
+    @property
+    def memory_of_engine(self) -> str | None:
+        """What the embedded engine may take before it spills.
+
+        >>> EngineLimits(memory_limit="3GB").memory_of_engine
+        '1.8GB'
+        """
+        if self.memory_limit is None:
+            return None
+        number = re.match(r"\s*\d+(\.\d+)?", self.memory_limit)
+        if number is None:
+            return self.memory_limit  # the engine says what is wrong with it
+        return f"{float(number[0]) * ENGINE_SHARE:g}{self.memory_limit[number.end() :]}"
