@@ -263,6 +263,8 @@ def test_a_phone_planted_in_any_column_never_reaches_a_stored_table(operator: st
     said["inputs"][0]["accounts"]["path"] = str(raw.with_name("accounts.csv"))
     if "places" in said["inputs"][0]:
         said["inputs"][0]["places"] = {"path": str(STOPS["path"])}
+    if "sensitive_places" in said:
+        said["sensitive_places"]["path"] = str(SAMPLES / "places" / "sensitive.csv")
     said["inputs"][0]["path"] = "planted.csv"
     said["inputs"][0]["checks"] = {"max_rejected": 1.0}
     recipe = tmp_path / "recipe.yml"
