@@ -29,6 +29,7 @@ import narwhals.stable.v2 as nw
 from anonkit.classes import Protection, Tally, class_counts, coarser, is_safe, small_rests, tally_rows, thin_rows
 from anonkit.engine import Session, identifier
 from anonkit.geo import Tessellation, TimeBins
+from anonkit.kanon.diversity import less_alike
 from anonkit.kanon.operators import COUNTED, OPERATOR, less_alone, less_dominated, named_alone, tally_operators
 from anonkit.kanon.products import Kind, Part, Product, Step, check_chain
 from anonkit.kanon.system import PublishedStep, suppress_beside
@@ -359,48 +360,9 @@ def _settled(
     """Classes that neither give a destination away nor name an operator alone, and how many fell for it."""
     fallen, alone = 0, 1
     while alone:
-        published, alike = _less_alike(classes, published, step, setting)
+        published, alike = less_alike(classes, published, step, protection=setting.protection, session=setting.session)
         alone = 0
         if named_alone(step, setting.protection):
             published, alone = less_alone(published, step, setting.session)
         fallen += alike + alone
     return published, fallen
-
-
-def _less_alike(
-    classes: nw.LazyFrame[Any], published: nw.LazyFrame[Any], step: Step, setting: _Setting
-) -> tuple[nw.LazyFrame[Any], int]:
-    """Suppress classes whose destination follows from origin and time, or whose origin from destination and time.
-
-    Of an origin and bin the recipient sees the published destinations, and that something is missing. Distinct published
-    destinations, and one more if something missing holds k units, must be at least ``protection.l_places``. One direction
-    after the other, until nothing changes (suppressing for one may leave too few for the other).
-    """
-    session, least = setting.session, setting.protection.l_places
-    if step.part.end is not None or least < 2:
-        return published, 0
-    counting = "SELECT count(*) FROM {published}"
-    before = now = session.value(counting, published=published)
-    last = -1
-    while now != last:
-        for given in ("start", "end"):
-            query = _varied(step, given, least, setting.protection.k)
-            published = session.table(query, classes=classes, published=published)
-        last, now = now, session.value(counting, published=published)
-    return published, before - now
-
-
-def _varied(step: Step, given: str, least: int, k: int) -> str:
-    """SQL of the published classes from which enough places follow; unpublished ones are looked at beside them only."""
-    keys = ", ".join(f'"{name}"' for name in step.keys)
-    other = {"start": "_key_end_cell", "end": "_key_start_cell"}[given]
-    group = ", ".join(f'"{name}"' for name in step.keys if name != other)
-    return (
-        f"WITH seen AS (SELECT {group}, count(*) AS places FROM {{published}} GROUP BY ALL), "
-        f"few AS (SELECT * FROM seen WHERE places < {least}), "
-        f"missing AS (SELECT DISTINCT {group} FROM (SELECT {keys} FROM {{classes}} WHERE persons >= {k}) "
-        f"ANTI JOIN {{published}} USING ({keys}) SEMI JOIN few USING ({group})), "
-        f"fallen AS (SELECT {group} FROM few WHERE places < {least - 1} UNION ALL "
-        f"SELECT {group} FROM few ANTI JOIN missing USING ({group})) "
-        f"SELECT * FROM {{published}} ANTI JOIN fallen USING ({group})"
-    )

@@ -7,10 +7,9 @@ does not go out under the name of differential privacy (ruling 14). What is draw
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from anonkit.base.clock import now
 from anonkit.base.entropy import fresh_key
 from anonkit.base.findings import Finding
 from anonkit.base.progress import Progress
@@ -24,6 +23,7 @@ from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.noisy_draw import draw_product, price_of
 from anonkit.pipeline.page import REPORT, noisy_tables
 from anonkit.pipeline.provenance import files_used
+from anonkit.pipeline.record import run_head
 from anonkit.pipeline.register import Register
 from anonkit.pipeline.review import review_noisy, write_review
 from anonkit.pipeline.subjects import Subjects
@@ -103,25 +103,17 @@ def make_noisy(
         )
         findings = (*findings, *deadline_findings(ingested.promises))
         progress.moment("gate:after")
+    head = run_head(
+        recipe,
+        digest=digest,
+        files=files,
+        when=when,
+        policies=ingested.promises,
+        statement=spec.statement,
+        privacy=spec.privacy(),
+    )
     run = {
-        "release": recipe.release,
-        "title": recipe.title,
-        "status": "gated",
-        "made": now().isoformat(),
-        "as_of": when.isoformat(),
-        "delete_after": (now() + timedelta(days=recipe.inside.delete_after_days)).date().isoformat(),
-        "anonkit": __version__,
-        "recipe_sha256": digest,
-        "files": files,
-        "area_sha256": recipe.geo.grid.area_sha256,
-        "tessellation": recipe.geo.grid.report(),
-        "purpose": recipe.purpose,
-        "recipient": recipe.recipient.model_dump(),
-        "use": recipe.use,
-        "legal_basis": recipe.legal_basis,
-        "policies": list(ingested.promises),
-        "statement": spec.statement,
-        "privacy": spec.privacy(),
+        **head,
         "lines": [account.as_dict() for account in ingested.accounting],
         "products": [
             {"part": table.name, "rows": len(table.frame), "columns": list(table.frame.columns)} for table in tables

@@ -8,7 +8,7 @@ too, for the gate; the private folder holds the tokenised trips alone. A fix of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from anonkit.base.clock import now
 from anonkit.base.entropy import fresh_key
 from anonkit.base.errors import SourceError
 from anonkit.base.findings import Finding
@@ -32,6 +31,7 @@ from anonkit.kanon.routes_release import RouteRelease, cut_walks, release_routes
 from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.page import REPORT
 from anonkit.pipeline.provenance import files_used
+from anonkit.pipeline.record import run_head
 from anonkit.pipeline.register import Register, product_hashes
 from anonkit.pipeline.review import write_review
 from anonkit.pipeline.review_routes import review_routes
@@ -129,26 +129,18 @@ def make_routes(
         findings = (*findings, *deadline_findings(ingested.promises))
         progress.moment("gate:after")
     accounting = (*ingested.accounting, *accounts)
+    head = run_head(
+        recipe,
+        digest=digest,
+        files=files,
+        when=when,
+        policies=ingested.promises,
+        statement=spec.statement,
+        privacy=spec.privacy(made),
+    )
     run = {
-        "release": recipe.release,
-        "title": recipe.title,
-        "status": "gated",
-        "made": now().isoformat(),
-        "as_of": when.isoformat(),
-        "delete_after": (now() + timedelta(days=recipe.inside.delete_after_days)).date().isoformat(),
-        "anonkit": __version__,
-        "recipe_sha256": digest,
-        "files": files,
-        "area_sha256": recipe.geo.grid.area_sha256,
+        **head,
         "streets_sha256": spec.streets_sha256,
-        "tessellation": recipe.geo.grid.report(),
-        "purpose": recipe.purpose,
-        "recipient": recipe.recipient.model_dump(),
-        "use": recipe.use,
-        "legal_basis": recipe.legal_basis,
-        "policies": list(ingested.promises),
-        "statement": spec.statement,
-        "privacy": spec.privacy(made),
         "together": ingested.together.as_dict(),
         "lines": [account.as_dict() for account in accounting],
         "routes": {name: round(value, 6) for name, value in told.items()},

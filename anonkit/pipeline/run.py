@@ -7,14 +7,13 @@ folder and in a staging folder; a kill at any point leaves no half release.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from anonkit.base.clock import as_of as instant
-from anonkit.base.clock import now
 from anonkit.base.entropy import fresh_key
 from anonkit.base.errors import ReleaseRefusedError
 from anonkit.base.findings import Finding
@@ -26,6 +25,7 @@ from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.measure import measure_risk, product_figures
 from anonkit.pipeline.page import REPORT, measure_utility, report_tables
 from anonkit.pipeline.provenance import files_used
+from anonkit.pipeline.record import run_head
 from anonkit.pipeline.register import Register, product_hashes
 from anonkit.pipeline.subjects import Subjects
 from anonkit.prepare import INDIVIDUAL, deadline_findings
@@ -181,27 +181,19 @@ def _make(
             findings = (*findings, register.overlap(recipe, product_hashes(places.staging, recipe)))
         findings = (*findings, *deadline_findings(ingested.promises))
         progress.moment("gate:after")
+    head = run_head(
+        recipe,
+        digest=digest,
+        files=files,
+        when=when,
+        policies=ingested.promises,
+        statement=spec.statement,
+        privacy=spec.privacy(),
+    )
     run = {
-        "release": recipe.release,
-        "title": recipe.title,
-        "status": "gated",
-        "made": now().isoformat(),
-        "as_of": when.isoformat(),
-        "delete_after": (now() + timedelta(days=recipe.inside.delete_after_days)).date().isoformat(),
-        "anonkit": __version__,
-        "recipe_sha256": digest,
-        "files": files,
-        "area_sha256": recipe.geo.grid.area_sha256,
-        "tessellation": recipe.geo.grid.report(),
-        "purpose": recipe.purpose,
-        "recipient": recipe.recipient.model_dump(),
-        "use": recipe.use,
-        "legal_basis": recipe.legal_basis,
+        **head,
         "pooling": {"statement": recipe.pooling.statement, "why": list(recipe.pooling.why)},
         "together": ingested.together.as_dict(),
-        "policies": list(ingested.promises),
-        "statement": spec.statement,
-        "privacy": spec.privacy(),
         "lines": [account.as_dict() for account in ingested.accounting],
         "thinned": decisions.thinned,
         "products": figures,
@@ -210,7 +202,7 @@ def _make(
         "seconds": {name: round(seconds, 3) for name, seconds in progress.seconds.items()},
     }
     with progress.stage("review"):
-        from anonkit.pipeline.review import review_release, write_review  # attacks bring in Numba and SciPy
+        from anonkit.pipeline.review import review_release, write_review  # the attacks are loaded when they are run
 
         tables = report_tables(decisions, recipe, places.staging, session=session)
         run["utility"] = measure_utility(decisions, tables, recipe, session=session)

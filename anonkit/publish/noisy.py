@@ -25,6 +25,7 @@ from anonkit.engine import Session
 from anonkit.geo import Grid, TimeBins
 from anonkit.ledger.composition import Loss
 from anonkit.publish.gate import file_findings
+from anonkit.publish.words import opening, table_of_files, told_of
 from anonkit.publish.write import BIN, BINS, CELL, bins_table, write_table, write_zones
 
 DECIMALS = 4
@@ -168,12 +169,8 @@ def write_noisy(
         version=spec.version,
         statement={
             "privacy": spec.privacy(),
-            "purpose": spec.purpose,
-            "recipient": spec.recipient,
-            "recipient_kind": spec.recipient_kind,
-            "period": {"from": spec.first.isoformat(), "to": spec.last.isoformat(), "zone": spec.zone},
+            **told_of(spec, zone=spec.zone, operators=spec.operators),
             "tessellation": spec.grid.as_dict(),
-            "operators": list(spec.operators),
         },
     )
     progress.moment("write:package")
@@ -326,28 +323,14 @@ def _resource(table: NoisyTable) -> Resource:
 
 def _readme(spec: NoisySpec, resources: tuple[Resource, ...]) -> str:
     lines = [
-        f"# {spec.title}",
-        "",
-        f"**{spec.statement}**",
-        "",
-        f"- Release: {spec.name}, made {spec.created} with anonkit {spec.version}",
-        f"- Period: {spec.first} to {spec.last}, local clock of {spec.zone}",
-        f"- Operators: {', '.join(spec.operators)}",
-        f"- For: {spec.recipient} ({spec.recipient_kind}); purpose: {spec.purpose}",
-        f"- Licence: {spec.licence}",
+        *opening(spec, zone=spec.zone, operators=spec.operators),
         "",
         "| product | costs each person |",
         "|---|---|",
         *(f"| {name} | {price} |" for name, price in spec.prices),
-        "",
-        "| file | what | columns |",
-        "|---|---|---|",
+        *table_of_files(resources),
     ]
-    for resource in resources:
-        columns = ", ".join(column.name for column in resource.fields)
-        lines.append(f"| {', '.join(resource.paths)} | {resource.title} | {columns} |")
     lines += [
-        "",
         "`capped_noisy` is unbiased for the trips left after each person's were weighted to a cap; its interval covers the",
         "noise. Where a table has `band_low` and `band_high`, `trips` is a model's estimate of all trips from noisy figures,",
         "and its total may be off by a tenth, or by more where a few people make very many trips; elsewhere it estimates the",

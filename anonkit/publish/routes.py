@@ -26,6 +26,7 @@ from anonkit.geo.trimming import EndRule
 from anonkit.kanon import CellKeyNoise
 from anonkit.kanon.routes_release import RouteRelease, RouteSpec
 from anonkit.publish.spec import WORDS
+from anonkit.publish.words import opening, table_of_files, told_of
 from anonkit.publish.write import BINS, bins_table, write_table
 from anonkit.schema import PrivacyUnit
 
@@ -274,12 +275,8 @@ def write_routes(
         version=spec.version,
         statement={
             "privacy": spec.privacy(release),
-            "purpose": spec.purpose,
-            "recipient": spec.recipient,
-            "recipient_kind": spec.recipient_kind,
-            "period": {"from": spec.first.isoformat(), "to": spec.last.isoformat(), "zone": spec.bins.zone},
+            **told_of(spec, zone=spec.bins.zone, operators=[spec.operator]),
             "network": {"file": spec.streets, "sha256": spec.streets_sha256, "digest": network.digest},
-            "operators": [spec.operator],
         },
     )
     progress.moment("write:package")
@@ -290,29 +287,15 @@ def write_routes(
 
 def _readme(spec: RouteReleaseSpec, release: RouteRelease, resources: tuple[Resource, ...]) -> str:
     lines = [
-        f"# {spec.title}",
-        "",
-        f"**{spec.statement}**",
-        "",
-        f"- Release: {spec.name}, made {spec.created} with anonkit {spec.version}",
-        f"- Period: {spec.first} to {spec.last}, local clock of {spec.bins.zone}",
-        f"- Operator: {spec.operator}",
-        f"- For: {spec.recipient} ({spec.recipient_kind}); purpose: {spec.purpose}",
-        f"- Licence: {spec.licence}",
+        *opening(spec, zone=spec.bins.zone, operators=[spec.operator]),
         f"- Streets: {spec.streets}, SHA-256 {spec.streets_sha256}",
         f"- Share of passages that is missing from link_volumes: {release['volumes'].suppressed_pct}"
         + (
             " per cent" if release["volumes"].suppressed_pct != "withheld" else ", since it would be about a few people"
         ),
-        "",
-        "| file | what | columns |",
-        "|---|---|---|",
+        *table_of_files(resources),
     ]
-    for resource in resources:
-        columns = ", ".join(column.name for column in resource.fields)
-        lines.append(f"| {', '.join(resource.paths)} | {resource.title}. {resource.description} | {columns} |")
     lines += [
-        "",
         "A link that is absent was driven by nobody or by too few. Links, turns, speeds and routes refer to journeys without",
         "their ends, so the sums say nothing of where trips begin. Rows carry no identifier; nothing links two rows to one",
         "person, and two rows that touch are no route of anybody unless `patterns` says so.",

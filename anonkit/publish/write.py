@@ -22,6 +22,7 @@ from anonkit.geo.bins import DAY_S
 from anonkit.geo.zones import Tessellation
 from anonkit.kanon import Decision, Decisions, Product, class_statistics, suppression_bands
 from anonkit.publish.spec import ReleaseSpec
+from anonkit.publish.words import opening, table_of_files, told_of
 
 CELL = "code of a cell; zones/ tells where it lies (its level is code // 10^14)"
 BIN = "time bin of the trip's start on the local clock; labels are in bins.csv"
@@ -76,12 +77,8 @@ def write_bundle(
         version=spec.version,
         statement={
             "privacy": spec.privacy(),
-            "purpose": spec.purpose,
-            "recipient": spec.recipient,
-            "recipient_kind": spec.recipient_kind,
-            "period": {"from": spec.first.isoformat(), "to": spec.last.isoformat(), "zone": spec.base.zone},
+            **told_of(spec, zone=spec.base.zone, operators=spec.operators),
             "tessellation": spec.grid.as_dict(),
-            "operators": list(spec.operators),
         },
     )
     progress.moment("write:package")
@@ -285,24 +282,10 @@ ZONE_FIELDS = (
 def readme(spec: ReleaseSpec, resources: tuple[Resource, ...]) -> str:
     """The first thing that a recipient reads."""
     lines = [
-        f"# {spec.title}",
-        "",
-        f"**{spec.statement}**",
-        "",
-        f"- Release: {spec.name}, made {spec.created} with anonkit {spec.version}",
-        f"- Period: {spec.first} to {spec.last}, local clock of {spec.base.zone}",
-        f"- Operators: {', '.join(spec.operators)}",
-        f"- For: {spec.recipient} ({spec.recipient_kind}); purpose: {spec.purpose}",
-        f"- Licence: {spec.licence}",
-        "",
-        "| file | what | columns |",
-        "|---|---|---|",
+        *opening(spec, zone=spec.base.zone, operators=spec.operators),
+        *table_of_files(resources),
     ]
-    for resource in resources:
-        columns = ", ".join(column.name for column in resource.fields)
-        lines.append(f"| {', '.join(resource.paths)} | {resource.title}. {resource.description} | {columns} |")
     lines += [
-        "",
         "A class that is absent was suppressed or had no trips; `suppression` tells how much is missing where.",
         "Rows carry no identifier and are sorted by their columns; nothing links two rows to one person.",
         "",
