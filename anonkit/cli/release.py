@@ -49,7 +49,7 @@ def release(
         return
     if quiet:
         return
-    _show(result.run["lines"], result.run["products"])
+    _show(result.run["lines"], result.run["products"], result.run.get("levels"))
     warned = [found for found in result.findings if found.status is Status.WARN]
     typer.echo(f"gate: {len(result.findings) - len(warned)} checks passed, {len(warned)} for the reviewer to decide")
     for found in warned:
@@ -65,12 +65,17 @@ def _plan(recipe: Path, as_of: str | None, registry: Path | None, progress: Prog
     if as_json:
         typer.echo(
             json.dumps(
-                {"lines": found.lines, "products": found.products, "overlapping": list(found.overlapping)},
+                {
+                    "lines": found.lines,
+                    "products": found.products,
+                    "levels": found.levels,
+                    "overlapping": list(found.overlapping),
+                },
                 ensure_ascii=False,
             )
         )
         return
-    _show(found.lines, found.products)
+    _show(found.lines, found.products, found.levels)
     typer.echo("Nothing was published; these figures are exact: keep them inside.")
     if any(product["trips_released"] == 0 for product in found.products):
         typer.echo("A product would be empty, and the gate refuses that: coarser cells or bins, or fewer columns.")
@@ -83,12 +88,17 @@ def _plan(recipe: Path, as_of: str | None, registry: Path | None, progress: Prog
     typer.echo(f"      anonkit release {recipe} --out FOLDER makes the release.")
 
 
-def _show(lines: list[dict[str, Any]], products: list[dict[str, Any]]) -> None:
+def _show(lines: list[dict[str, Any]], products: list[dict[str, Any]], levels: dict[str, Any] | None) -> None:
     for source in lines:
         typer.echo(f"{source['source']}: {source['used']:,} of {source['physical'] - source['header']:,} lines used")
         for word in ("dropped", "rejected"):
             if source[word]:
                 typer.echo(f"  {word}: " + ", ".join(f"{count:,} {name}" for name, count in source[word].items()))
+    if levels is not None:
+        from anonkit.report.levels import in_words
+
+        for sentence in in_words(levels):
+            typer.echo(sentence)
     for product in products:
         if "trips" not in product:
             typer.echo(f"{product['part']}: {product['rows']:,} rows")

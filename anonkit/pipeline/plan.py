@@ -25,6 +25,7 @@ from anonkit.pipeline.ingest import Ingested, ingest
 from anonkit.pipeline.measure import product_figures
 from anonkit.pipeline.register import overlapping
 from anonkit.recipe import Recipe, RouteRecipe, load_recipe
+from anonkit.report.levels import levels_text
 
 WIDER = {"1h": "3h", "3h": "6h", "6h": "1d", "15min": "1h", "30min": "1h", "2h": "6h", "4h": "12h", "12h": "1d"}
 
@@ -35,6 +36,8 @@ class Plan:
 
     lines: list[dict[str, Any]]
     products: list[dict[str, Any]]
+    levels: dict[str, Any] | None = None
+    """What the search chose and what it costs, where the recipe leaves the levels of trips to it."""
     overlapping: tuple[str, ...] = ()
     """Earlier releases in the register that share people, days and zones: other numbers than theirs would be refused."""
 
@@ -66,11 +69,11 @@ def plan(
     -------
     Nothing is written but the run's private folder, which is removed. The figures are exact: keep them inside.
     """
-    with _opened(recipe, as_of, progress or Progress()) as (read, ingested, session):
+    with _opened(recipe, as_of, progress or Progress()) as (read, ingested, session, levels):
         figures = product_figures(_decided(read.kanon_products, read, ingested, session), session=session)
         earlier = overlapping(Path(registry), read) if registry is not None else ()
         lines = [account.as_dict() for account in ingested.accounting]
-        return Plan(lines=lines, products=figures, overlapping=earlier)
+        return Plan(lines=lines, products=figures, levels=levels, overlapping=earlier)
 
 
 def explain(
@@ -81,9 +84,9 @@ def explain(
     Raises, Privacy: as `plan`.
     """
     progress = progress or Progress()
-    with _opened(recipe, as_of, progress) as (read, ingested, session):
+    with _opened(recipe, as_of, progress) as (read, ingested, session, levels):
         found = []
-        for change, products, protection in _alternatives(read):
+        for change, products, protection in (*_alternatives(read), *_other_levels(read, levels)):
             with progress.stage(change):
                 try:
                     decided = _decided(products, read, ingested, session, protection)
@@ -113,13 +116,23 @@ class _opened:  # noqa: N801  (reads as a function at its one kind of use)
         limits = self._recipe.engine
         self._session = Session(threads=limits.threads, memory_limit=limits.memory_of_engine)
 
-    def __enter__(self) -> tuple[Recipe, Ingested, Session]:
+    def __enter__(self) -> tuple[Recipe, Ingested, Session, dict[str, Any] | None]:
         with self._progress.stage("read"):
             ingested = ingest(
                 self._recipe, session=self._session, key=fresh_key(), record_key=fresh_key(), as_of=self._when
             )
             rows = self._session.checkpoint(ingested.rows, "used")
-        return self._recipe, replace(ingested, rows=rows), self._session
+            if self._searches:
+                from anonkit.pipeline.levels import choose_levels  # brings in scikit-learn and Numba
+
+                chosen = choose_levels(self._recipe, rows, session=self._session)
+                return chosen.recipe, replace(ingested, rows=chosen.rows), self._session, chosen.told
+        return self._recipe, replace(ingested, rows=rows), self._session, None
+
+    @property
+    def _searches(self) -> bool:
+        trips = self._recipe.products.trips
+        return trips is not None and trips.k_anonymity is not None
 
     def __exit__(self, *_: object) -> None:
         self._session.close()
@@ -145,7 +158,9 @@ def _decided(
 
 def _alternatives(recipe: Recipe) -> Iterator[tuple[str, tuple[Product, ...], Protection]]:
     products, own = recipe.kanon_products, recipe.protection
-    yield "the recipe", products, own
+    trips = recipe.products.trips
+    searched = trips is not None and trips.k_anonymity is not None
+    yield "the recipe at the levels that were chosen" if searched else "the recipe", products, own
     levels = recipe.geo.grid.levels
 
     def coarser_cells(product: Product) -> Product:
@@ -190,6 +205,18 @@ def _alternatives(recipe: Recipe) -> Iterator[tuple[str, tuple[Product, ...], Pr
         yield "no limit on one operator's share", products, replace(own, operator_share=Fraction(1))
     for k in sorted({5, 11, 20} - {own.k}):
         yield f"k = {k}", products, replace(own, k=k)
+
+
+def _other_levels(
+    recipe: Recipe, levels: dict[str, Any] | None
+) -> Iterator[tuple[str, tuple[Product, ...], Protection]]:
+    """What the search passed over for levels that lose less, labels as chosen."""
+    if levels is None:
+        return
+    for other in levels["tried"]:
+        if other["labels"] == levels["chosen"]["labels"] and levels_text(other) != levels_text(levels["chosen"]):
+            at = recipe.at_levels(cell=other["cell"], bins=other["bins"], columns=tuple(other["columns"]))
+            yield f"trips at {levels_text(other)}", at.kanon_products, recipe.protection
 
 
 def _distinct(product: Product, up: tuple[Any, ...], step: int) -> tuple[Any, ...]:

@@ -156,6 +156,10 @@ def _make(
         progress.moment("read:after checkpoint")
         places.write_rejected(ingested.rejected)
     with progress.stage("decide"):
+        from anonkit.pipeline.levels import choose_levels  # brings in scikit-learn and Numba
+
+        chosen = choose_levels(recipe, rows, session=session)
+        recipe, rows = chosen.recipe, chosen.rows
         progress.moment("decide:before checkpoint")
         decisions = decide_products(
             rows,
@@ -195,6 +199,7 @@ def _make(
         "pooling": {"statement": recipe.pooling.statement, "why": list(recipe.pooling.why)},
         "together": ingested.together.as_dict(),
         "lines": [account.as_dict() for account in ingested.accounting],
+        "levels": chosen.told,
         "thinned": decisions.thinned,
         "products": figures,
         "risk": risk,

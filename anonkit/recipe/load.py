@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -133,9 +133,21 @@ def _resolved(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     for key in ("lists", "requests"):
         if isinstance(data.get(key), dict):
             data[key] = {name: full(path) for name, path in data[key].items()}
+    if isinstance(data.get("products"), dict):
+        data["products"] = _trees(data["products"], with_path)
     if isinstance(data.get("inputs"), list):
         data["inputs"] = [with_path(entry) for entry in data["inputs"]]
     return data
+
+
+def _trees(products: dict[str, Any], with_path: Callable[[Any], Any]) -> dict[str, Any]:
+    """Products with the paths of the columns' hierarchies resolved."""
+    trips = products.get("trips")
+    search = trips.get("k_anonymity") if isinstance(trips, dict) else None
+    if not isinstance(trips, dict) or not isinstance(search, dict) or not isinstance(search.get("hierarchies"), dict):
+        return products
+    trees = {name: with_path(tree) for name, tree in search["hierarchies"].items()}
+    return {**products, "trips": {**trips, "k_anonymity": {**search, "hierarchies": trees}}}
 
 
 def _explained(error: ValidationError, path: Path, node: yaml.Node | None, kind: type[BaseModel]) -> RecipeError:

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from anonkit.base.errors import RecipeError
 from anonkit.classes import Protection
 from anonkit.geo import SensitivePlaces
 from anonkit.kanon import Product, check_chain
@@ -24,7 +25,7 @@ from anonkit.recipe.guarantee import Privacy
 from anonkit.recipe.parts import EngineLimits, Inside, Part, Period, Recipient, Share
 from anonkit.recipe.places import Clock, Place, SensitiveList
 from anonkit.recipe.preset import with_preset
-from anonkit.recipe.products import Counts, Products, Suppression, products_of
+from anonkit.recipe.products import Counts, Products, Suppression, candidate_products, products_of
 from anonkit.risk.scorecard import PUBLIC_ADVANTAGE, questions
 from anonkit.schema import PrivacyUnit
 from anonkit.sources import InputSpec
@@ -235,6 +236,7 @@ class Recipe(AnyRecipe):
                     f"{product.kind} publishes {unknown}; columns that may be published are {sorted(known)}"
                 )
         check_chain(self.kanon_products, self.time.time_bins)
+        self._whatever_is_chosen()
         if self.sensitive is not None:
             self.sensitive.stands_for(self.geo.grid)  # the list is readable and is of this city
         if self.pooling.column is not None and self.measured:
@@ -250,6 +252,28 @@ class Recipe(AnyRecipe):
         if self.counts.noise is not None and self.counts.largest >= self.privacy.protection.k:
             raise ValueError("counts.largest must be below k, else a published class could show no trips")
         return self
+
+    def _whatever_is_chosen(self) -> None:
+        """All levels that a search may choose stand in one chain with the other products."""
+        for products in candidate_products(self.products, grid=self.geo.grid, zone=self.time.zone):
+            try:
+                check_chain(products, self.time.time_bins)
+            except RecipeError as error:
+                trips = next(product for product in products if product.kind == "trips")
+                cells = self.geo.grid.level_name(trips.level)
+                columns = f" with {list(trips.columns)}" if trips.columns else ""
+                raise RecipeError(
+                    f"trips.k_anonymity may choose {cells} and {trips.bins.width}{columns}, and then {error.message}",
+                    hint="shorten its lists, name columns under keep, or make the other products and roll-ups coarser",
+                ) from None
+
+    def at_levels(self, *, cell: str | int, bins: str, columns: tuple[str, ...]) -> Recipe:
+        """The same recipe with trips at the levels that a search chose."""
+        assert self.products.trips is not None
+        trips = self.products.trips.chosen(cell=cell, bins=bins, columns=columns)
+        fresh = self.model_copy(update={"products": self.products.model_copy(update={"trips": trips})})
+        fresh.__dict__.pop("kanon_products", None)  # made of the finest levels before
+        return fresh
 
     def _one_kind(self) -> None:
         """Inputs that can be counted together, in a tessellation that can place them."""

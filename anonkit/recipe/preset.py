@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anonkit.base.errors import RecipeError
+from anonkit.base.errors import RecipeError, SchemaError
 from anonkit.geo import TimeBins
 from anonkit.kanon.presets import MONTH_S, Preset, usable
 
@@ -65,12 +65,10 @@ def _below(k: Any, least: int) -> bool:
 def _product(entry: Any, rule: Preset, said: Mapping[str, Any]) -> Any:
     if not isinstance(entry, Mapping):
         return entry
+    if isinstance(entry.get("k_anonymity"), Mapping):
+        return _searched(entry, rule)
     bins = entry.get("bins", WIDTHS[rule.time_s])
-    try:
-        finer = TimeBins(str(bins), zone="UTC").seconds < rule.time_s
-    except RecipeError:
-        return entry  # the product's own check tells it better
-    if finer:
+    if _finer(str(bins), rule):
         raise ValueError(f"preset {rule.name!r} tells times by {WIDTHS[rule.time_s]}; bins: {bins} are finer")
     filled = {**entry, "bins": bins}
     if rule.coarser_place is not None and "roll_up" not in entry and "level" in entry:
@@ -78,6 +76,23 @@ def _product(entry: Any, rule: Preset, said: Mapping[str, Any]) -> Any:
         if coarser is not None:
             filled["roll_up"] = [{"level": coarser, "bins": bins}]
     return filled
+
+
+def _searched(entry: Mapping[str, Any], rule: Preset) -> Any:
+    """A product whose levels are chosen by search: none of its bins may be finer than the rule's."""
+    search = entry["k_anonymity"]
+    widths = search.get("bins", [WIDTHS[rule.time_s]])
+    for width in widths if isinstance(widths, list) else []:
+        if _finer(str(width), rule):
+            raise ValueError(f"preset {rule.name!r} tells times by {WIDTHS[rule.time_s]}; bins: {width} are finer")
+    return {**entry, "k_anonymity": {**search, "bins": widths}}
+
+
+def _finer(bins: str, rule: Preset) -> bool:
+    try:
+        return TimeBins(bins, zone="UTC").seconds < rule.time_s
+    except SchemaError:
+        return False  # the product's own check tells it better
 
 
 def _parent(level: Any, said: Mapping[str, Any]) -> str | None:

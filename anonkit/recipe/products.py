@@ -6,12 +6,15 @@ not protect against: levels so fine that little is left; the plan and the report
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from itertools import combinations, product
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from anonkit.geo import Tessellation, TimeBins
 from anonkit.kanon import CellKeyNoise, Level, Product, Statistic
+from anonkit.recipe.levels import LevelSearch, at_finest
 from anonkit.recipe.parts import Part
 from anonkit.recipe.places import Coarseness, Where
 
@@ -52,6 +55,22 @@ class TripLevel(ProductLevel):
 
     rows_per_person: int = Field(ge=1)
     """Rows a person and class (ruling 6); what is beyond is dropped from the whole release."""
+    k_anonymity: LevelSearch | None = None
+    """Cells, bins and columns are chosen by search; then they are not named beside it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _searched(cls, said: Any) -> Any:
+        return at_finest(said)
+
+    def chosen(self, *, cell: str | int, bins: str, columns: tuple[str, ...]) -> TripLevel:
+        """The product at the levels that the search chose; roll-ups lose the columns that it left out."""
+        place = "cell_m" if isinstance(cell, int) else "level"
+        rolled = tuple(
+            up if up.columns is None else up.model_copy(update={"columns": _still(up.columns, columns)})
+            for up in self.roll_up
+        )
+        return self.model_copy(update={place: cell, "bins": bins, "columns": columns, "roll_up": rolled})
 
 
 class Products(Part):
@@ -106,6 +125,33 @@ def products_of(said: Products, *, grid: Tessellation, zone: str, visits: bool) 
                 )
             )
     return tuple(result)
+
+
+def candidate_products(said: Products, *, grid: Tessellation, zone: str) -> Iterator[tuple[Product, ...]]:
+    """The products at each combination of levels that the search of the recipe may choose; none without a search."""
+    trips = said.trips
+    if trips is None or trips.k_anonymity is None:
+        return
+    search = trips.k_anonymity
+    fixed = tuple(name for name, tree in search.columns_of(trips.columns).items() if not _may_fall(name, tree, search))
+    free = tuple(name for name in trips.columns if name not in fixed)
+    sets = [frozenset((*fixed, *some)) for n in range(len(free) + 1) for some in combinations(free, n)]
+    search.cells_in(grid)
+    search.bins_in(zone)
+    cells: tuple[str | int, ...] = search.cell_m or search.level or ()
+    for cell, bins, names in product(cells, search.bins, sets):
+        columns = tuple(name for name in trips.columns if name in names)
+        level = trips.chosen(cell=cell, bins=bins, columns=columns)
+        yield products_of(said.model_copy(update={"trips": level}), grid=grid, zone=zone, visits=False)
+
+
+def _may_fall(name: str, tree: Any, search: LevelSearch) -> bool:
+    """Whether the search may leave a column out: it is not to be kept, and its coarsest level says nothing."""
+    return name not in search.keep and (tree is None or tree.sizes[-1] == 1)
+
+
+def _still(columns: tuple[str, ...], left: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in columns if name in left)
 
 
 def _rolled(level: ProductLevel, grid: Tessellation, zone: str) -> tuple[Level, ...]:

@@ -15,6 +15,7 @@ from anonkit.report.attacks import attacks
 from anonkit.report.figures import ReportTables
 from anonkit.report.gate import everything, gate, limits, origin
 from anonkit.report.html import Html, tag
+from anonkit.report.levels import levels
 from anonkit.report.lines import lines
 from anonkit.report.noisy import budget, errors
 from anonkit.report.people import people
@@ -32,6 +33,7 @@ TITLES = {
     "gate": "Checks",
     "people": "Who stands behind",
     "promises": "Promises",
+    "levels": "How coarse",
     "lines": "In and out",
     "places": "Where and when",
     "missing": "Missing",
@@ -67,6 +69,7 @@ def render_report(run: dict[str, Any], tables: ReportTables | None = None) -> st
         "gate": gate(run),
         "people": people(run),
         "promises": promises(run),
+        "levels": levels(run),
         "lines": lines(run),
         "places": places(given),
         "missing": missing(given),
