@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from anonkit.base.errors import BundleError
@@ -15,6 +17,8 @@ from anonkit.base.errors import BundleError
 CHECKSUMS = "CHECKSUMS.sha256"
 PACKAGE = "datapackage.json"
 README = "README.md"
+AT_ONCE = 2
+"""Files that are hashed side by side."""
 LINE = re.compile(r"^([0-9a-f]{64})  (.+)$")
 
 
@@ -40,10 +44,17 @@ def files_of(folder: Path) -> list[str]:
     return sorted(name for name in found if name != CHECKSUMS)
 
 
-def write_checksums(folder: Path) -> None:
-    """Write the checksum of every file of ``folder``."""
-    lines = [f"{_sha256(folder / name)}  {name}\n" for name in files_of(folder)]
-    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+def write_checksums(folder: Path, known: Mapping[str, str] | None = None) -> None:
+    """Write the checksum of every file of ``folder``; ``known`` are those that were just computed, by relative name."""
+    names, found = files_of(folder), dict(known or {})
+    found |= sha256_of_files(folder, [name for name in names if name not in found])
+    (folder / CHECKSUMS).write_text("".join(f"{found[name]}  {name}\n" for name in names), encoding="utf-8")
+
+
+def sha256_of_files(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """SHA-256 of these files by name, each read once, a few at a time."""
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        return dict(zip(names, pool.map(lambda name: _sha256(folder / name), names), strict=True))
 
 
 def check_files(folder: Path) -> list[str]:
@@ -68,7 +79,10 @@ def check_files(folder: Path) -> list[str]:
     missing, unlisted = sorted(set(expected) - set(present)), sorted(set(present) - set(expected))
     if missing or unlisted:
         raise BundleError(f"files missing: {missing}; files not listed: {unlisted}", hint="ask for the bundle again")
-    altered = [name for name, digest in expected.items() if _sha256(safe_path(folder, name)) != digest]
+    for name in expected:
+        safe_path(folder, name)
+    found = sha256_of_files(folder, list(expected))
+    altered = [name for name, digest in expected.items() if found[name] != digest]
     if altered:
         raise BundleError(f"altered since the release: {altered}", hint="ask for the bundle again")
     return present

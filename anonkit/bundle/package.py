@@ -6,7 +6,6 @@ constraint such as ``minimum`` documents a threshold, it proves nothing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from anonkit.base.errors import BundleError
-from anonkit.bundle.manifest import PACKAGE, safe_path
+from anonkit.bundle.manifest import PACKAGE, safe_path, sha256_of_files
 
 PROFILE = "https://datapackage.org/profiles/2.0/datapackage.json"
 FORMAT = 1
@@ -70,8 +69,9 @@ def describe_package(
     created: str,
     version: str,
     statement: dict[str, Any],
-) -> None:
-    """Write ``datapackage.json`` into ``folder``, after its data files."""
+) -> dict[str, str]:
+    """Write ``datapackage.json`` into ``folder``, after its data files; return their checksums by relative name."""
+    hashes = sha256_of_files(folder, [path for resource in resources for path in resource.paths])
     entries: list[dict[str, Any]] = []
     for resource in resources:
         for path in resource.paths:
@@ -81,7 +81,7 @@ def describe_package(
                 "title": resource.title,
                 "description": resource.description,
                 "path": path,
-                "hash": "sha256:" + hashlib.sha256(file.read_bytes()).hexdigest(),
+                "hash": f"sha256:{hashes[path]}",
             }
             fields = [column.as_dict() for column in resource.fields]
             if path.endswith(".csv"):
@@ -110,6 +110,7 @@ def describe_package(
     }
     text = json.dumps(package, indent=2, ensure_ascii=False) + "\n"
     (folder / PACKAGE).write_text(text, encoding="utf-8")
+    return hashes
 
 
 def _licence(licence: str) -> dict[str, str]:

@@ -194,24 +194,32 @@ class Session:
         self.write_parquet(frame, path)
         return self.scan_parquet(path)
 
-    def write_parquet(self, frame: nw.LazyFrame[Any], path: Path, *, order: tuple[str, ...] = ()) -> None:
-        """Write a frame as Parquet, whole or not at all; ``order`` sorts the rows by these columns."""
+    def write_parquet(
+        self, frame: nw.LazyFrame[Any], path: Path, *, order: tuple[str, ...] = (), times: str | None = None
+    ) -> None:
+        """Write a frame as Parquet, whole or not at all; ``order`` sorts the rows by these columns.
+
+        With ``times``, a column of whole numbers, each row is written so many times and that column not at all: rows that
+        agree in everything are sorted once.
+        """
         options = "FORMAT parquet, COMPRESSION zstd" if order else "FORMAT parquet, COMPRESSION snappy"
-        self._copy(frame, path, options, order)
+        query = f"SELECT * FROM {self._view(frame)}{_ordered(order)}"
+        if times is not None:
+            query = f"SELECT * EXCLUDE ({identifier(times)}, _n) FROM (SELECT *, unnest(range({identifier(times)})) AS _n FROM ({query}))"
+        self._copy(query, path, options, in_order=bool(order))
 
     def write_csv(self, frame: nw.LazyFrame[Any], path: Path, *, order: tuple[str, ...] = ()) -> None:
-        """Write a frame as UTF-8 CSV with a header, whole or not at all."""
-        self._copy(frame, path, "FORMAT csv, HEADER true, DELIMITER ','", order)
+        """Write a frame as UTF-8 CSV with a header, whole or not at all; without ``order`` as its rows stand in its files."""
+        query = f"SELECT * FROM {self._view(frame)}{_ordered(order)}"
+        self._copy(query, path, "FORMAT csv, HEADER true, DELIMITER ','", in_order=True)
 
-    def _copy(self, frame: nw.LazyFrame[Any], path: Path, options: str, order: tuple[str, ...]) -> None:
-        view = self._view(frame)
-        clause = f" ORDER BY {', '.join(identifier(name) for name in order)}" if order else ""
+    def _copy(self, query: str, path: Path, options: str, *, in_order: bool) -> None:
         with replace_file(path) as partial:
-            self._run(
-                lambda: self._connection.execute(
-                    f"COPY (SELECT * FROM {view}{clause}) TO {_text(str(partial))} ({options})"
-                )
-            )
+            self._connection.execute(f"SET preserve_insertion_order = {in_order}")
+            try:
+                self._run(lambda: self._connection.execute(f"COPY ({query}) TO {_text(str(partial))} ({options})"))
+            finally:
+                self._connection.execute("SET preserve_insertion_order = false")
 
     # --- keyed hashes ------------------------------------------------------------------------------------------
 
@@ -298,6 +306,10 @@ def _safe(error: duckdb.Error) -> str:
 def identifier(name: str) -> str:
     """A column name quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def _ordered(columns: tuple[str, ...]) -> str:
+    return f" ORDER BY {', '.join(identifier(name) for name in columns)}" if columns else ""
 
 
 def _text(value: str) -> str:

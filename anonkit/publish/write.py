@@ -48,7 +48,9 @@ def write_bundle(
     resources = []
     for product in spec.products:
         resource = product_resource(product, spec)
-        write_table(folder, resource, _rows_of(product, decisions, spec, session), session, progress)
+        # rows of a class of trips agree in every column: as many of them as the count says
+        times = "trips" if product.kind == "trips" else None
+        write_table(folder, resource, _rows_of(product, decisions, spec, session), session, progress, times=times)
         resources.append(resource)
     bands = suppression_bands(
         decisions,
@@ -67,7 +69,7 @@ def write_bundle(
     resources += write_zones(folder, spec.grid, _levels(spec), progress, sensitive=spec.sensitive)
     (folder / README).write_text(readme(spec, tuple(resources)), encoding="utf-8")
     progress.moment("write:readme")
-    describe_package(
+    hashes = describe_package(
         folder,
         resources,
         name=spec.name,
@@ -82,7 +84,7 @@ def write_bundle(
         },
     )
     progress.moment("write:package")
-    write_checksums(folder)
+    write_checksums(folder, hashes)
     progress.moment("write:checksums")
     return tuple(resources)
 
@@ -205,13 +207,7 @@ def _rows_of(product: Product, decisions: Decisions, spec: ReleaseSpec, session:
         if product.statistics:
             classes = classes.join(_told_of(decision, decisions, spec, session), on=list(product.keys), how="left")
         frames.append(classes)
-    classes = nw.concat(frames) if len(frames) > 1 else frames[0]
-    if product.kind == "trips":  # rows of a class agree in every column: as many of them as the count says
-        keys = ", ".join(f'"{name}"' for name in product.keys)
-        return session.frame(
-            f"SELECT {keys} FROM (SELECT *, unnest(range(trips)) AS _n FROM {{classes}})", classes=classes
-        )
-    return classes
+    return nw.concat(frames) if len(frames) > 1 else frames[0]
 
 
 def _told_of(decision: Decision, decisions: Decisions, spec: ReleaseSpec, session: Session) -> nw.LazyFrame[Any]:
@@ -225,14 +221,21 @@ def _told_of(decision: Decision, decisions: Decisions, spec: ReleaseSpec, sessio
 
 
 def write_table(
-    folder: Path, resource: Resource, frame: nw.LazyFrame[Any], session: Session, progress: Progress
+    folder: Path,
+    resource: Resource,
+    frame: nw.LazyFrame[Any],
+    session: Session,
+    progress: Progress,
+    *,
+    times: str | None = None,
 ) -> None:
-    """Write a table sorted by all its columns, Parquet first, the CSV from the Parquet."""
+    """Write a table sorted by all its columns, Parquet first, the CSV from the Parquet; each row ``times`` times."""
     names = tuple(column.name for column in resource.fields)
     csv, parquet = (folder / path for path in resource.paths)
-    session.write_parquet(frame.select(*names), parquet, order=names)
+    more = () if times is None else (times,)
+    session.write_parquet(frame.select(*names, *more), parquet, order=names, times=times)
     progress.moment(f"write:{parquet.name}")
-    session.write_csv(session.scan_parquet(parquet), csv, order=names)
+    session.write_csv(session.scan_parquet(parquet), csv)
     progress.moment(f"write:{csv.name}")
 
 

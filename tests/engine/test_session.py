@@ -74,6 +74,16 @@ def test_parquet_and_csv_are_written_in_order_and_whole(session: Session, tmp_pa
     assert (tmp_path / "t.csv").read_text(encoding="utf-8") == 'n,name\n1,a\n2,"ə, b"\n3,c\n'
 
 
+def test_rows_that_come_many_times_are_written_in_order(session: Session, tmp_path: Path) -> None:
+    numbers = list(range(300_000, 0, -1))
+    frame = session.from_arrow(pa.table({"n": numbers, "times": [number % 3 for number in numbers]}))
+    session.write_parquet(frame, tmp_path / "t.parquet", order=("n",), times="times")
+    session.write_csv(session.scan_parquet(tmp_path / "t.parquet"), tmp_path / "t.csv")
+    expected = [number for number in range(1, 300_001) for _ in range(number % 3)]
+    assert pq.read_table(tmp_path / "t.parquet").to_pydict() == {"n": expected}
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8").split("\n") == ["n", *map(str, expected), ""]
+
+
 def test_a_write_that_fails_leaves_the_old_file(session: Session, tmp_path: Path) -> None:
     target = tmp_path / "t.csv"
     target.write_text("old")

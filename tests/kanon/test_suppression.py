@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 RIDERS = [f"P{number}" for number in range(20)]
 
 
@@ -38,3 +40,16 @@ def test_r11_bands_are_those_of_the_share(town: Any) -> None:
     for number in range(6):
         town.ride(f"lone{number}", at=(number % 4, 2 + number // 4), to=(7, 7))
     assert list(release(town).values()) == ["20-50"]
+
+
+def test_r11_bits_settle_only_what_counting_values_would(town: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every zone-hour counted value by value the bands are the same."""
+    for number, hour in enumerate(range(6, 20)):
+        riders = [f"H{place}" for place in range(3 + number)]  # 3 to 16 riders: around k, and one with many rides
+        town.rides(riders, at=(number % 3, 0), to=(4, 0), start=f"2026-03-04T{hour:02d}:00:00")
+        town.rides(["H0"] * (number % 7), at=(number % 3, 4), to=(0, 4), start=f"2026-03-04T{hour:02d}:00:00")
+    first = release(town)
+    assert len(first) > 3
+    monkeypatch.setattr("anonkit.kanon.suppression._is_open", lambda parts, threshold: "true")
+    town.folder.joinpath("out").rename(town.folder / "first")
+    assert release(town) == first
