@@ -10,13 +10,15 @@ bounds are proved in docs/PRUNING.md. A small loss says nothing about privacy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
 from anonkit.base.errors import SchemaError
 from anonkit.kanon.hierarchies import Hierarchy
-from anonkit.kanon.search_classes import ClassCounter, NodeTable
+from anonkit.kanon.search_classes import Figures
 from anonkit.kanon.search_tables import ClassTable
 
 MEASURES = ("discernibility", "ncp", "class_size", "entropy", "displacement")
@@ -29,6 +31,8 @@ class Measure:
     name = ""
     floors_need_classes = True
     """The floor for coarser nodes is known only after a visit."""
+    by_value = False
+    """It needs the lost rows by value."""
 
     def __init__(self, table: ClassTable, hierarchies: Sequence[Hierarchy], least_rows: int) -> None:
         self.table = table
@@ -36,8 +40,8 @@ class Measure:
         self.total = table.total_rows
         self.least = max(1, min(least_rows, self.total))
 
-    def loss(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> float:
-        """Loss of releasing the classes ``released`` of a node and suppressing the others."""
+    def loss(self, levels: tuple[int, ...], figures: Figures) -> float:
+        """Loss of a node that keeps and loses what the figures say."""
         raise NotImplementedError
 
     def floor(self, levels: tuple[int, ...]) -> float:
@@ -48,58 +52,85 @@ class Measure:
         """``floor`` of every node as an array over the lattice, or None where it is 0 everywhere."""
         return None
 
-    def floor_coarser(self, node: NodeTable) -> float:
-        """No node with these or coarser levels loses less."""
-        return self.floor(node.levels)
+    def floor_coarser(self, levels: tuple[int, ...], figures: Figures) -> float:
+        """No node with these or coarser levels loses less; ``figures``: classes of ``least`` rows and more are kept."""
+        return self.floor(levels)
 
-    def floor_finer(self, counter: ClassCounter, node: NodeTable, safe: np.ndarray) -> tuple[float, float]:
+    def floor_finer(self, levels: tuple[int, ...], figures: Figures) -> tuple[float, float]:
         """(a, b): each node with these or finer levels loses at least a, and at least its own floor plus b.
 
-        ``safe``: the classes that meet every threshold, or a superset of them.
+        ``figures``: the classes that meet every threshold, or a superset of them, are kept.
         """
         return 0.0, 0.0
 
 
-class Discernibility(Measure):
+class Counted(Measure):
+    """Losses that hang on the number of classes: the fewer a node can have, the more it loses."""
+
+    def __init__(self, table: ClassTable, hierarchies: Sequence[Hierarchy], least_rows: int) -> None:
+        super().__init__(table, hierarchies, least_rows)
+        self.held: list[np.ndarray] = []
+        for h, codes in zip(self.hierarchies, table.codes, strict=True):
+            rows = np.bincount(codes, weights=table.rows, minlength=h.sizes[0]) > 0
+            self.held.append(np.array([len(np.unique(level[rows])) for level in h.codes], dtype=float))
+
+    def most_classes(self, levels: tuple[int, ...]) -> float:
+        """No node with these or coarser levels has more classes that hold rows."""
+        return math.prod(float(held[level]) for held, level in zip(self.held, levels, strict=True))
+
+    def _most(self) -> np.ndarray:
+        return reduce(np.multiply.outer, self.held)
+
+
+class Discernibility(Counted):
     """Sum of squared released classes, and the whole table for each suppressed row."""
 
     name = "discernibility"
 
-    def loss(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> float:
-        rows = node.rows[released]
-        return float((rows * rows).sum() + (self.total - int(rows.sum())) * self.total)
+    def floor(self, levels: tuple[int, ...]) -> float:
+        return float(self.total) ** 2 / max(self.most_classes(levels), 1.0)
 
-    def floor_coarser(self, node: NodeTable) -> float:
-        return float((node.rows * np.maximum(node.rows, self.least)).sum())
+    def floors(self) -> np.ndarray | None:
+        return float(self.total) ** 2 / np.maximum(self._most(), 1.0)
 
-    def floor_finer(self, counter: ClassCounter, node: NodeTable, safe: np.ndarray) -> tuple[float, float]:
-        lost = self.total - int(node.rows[safe].sum())
-        return float(lost * self.total + (self.total - lost) * self.least), 0.0
+    def loss(self, levels: tuple[int, ...], figures: Figures) -> float:
+        return figures.kept_squares + float(figures.lost_rows) * self.total
+
+    def floor_coarser(self, levels: tuple[int, ...], figures: Figures) -> float:
+        return figures.kept_squares + float(figures.lost_rows) * self.least
+
+    def floor_finer(self, levels: tuple[int, ...], figures: Figures) -> tuple[float, float]:
+        return float(figures.lost_rows) * self.total + float(figures.kept_rows) * self.least, 0.0
 
 
-class ClassSize(Measure):
+class ClassSize(Counted):
     """Rows of the table by number of released classes; what is suppressed is one more class."""
 
     name = "class_size"
 
-    def loss(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> float:
-        groups = int(released.sum())
-        return self.total / max(groups + int(groups < int((node.rows > 0).sum())), 1)
+    def floor(self, levels: tuple[int, ...]) -> float:
+        return self.total / max(min(self.most_classes(levels), self.total // self.least + 1), 1.0)
 
-    def floor_coarser(self, node: NodeTable) -> float:
-        big = node.rows >= self.least
-        small = int(node.rows[~big].sum())
-        groups = min(int((node.rows > 0).sum()), int(big.sum()) + small // self.least + int(small > 0))
+    def floors(self) -> np.ndarray | None:
+        return self.total / np.clip(self._most(), 1.0, self.total // self.least + 1)
+
+    def loss(self, levels: tuple[int, ...], figures: Figures) -> float:
+        return self.total / max(figures.kept_classes + int(figures.kept_classes < figures.classes), 1)
+
+    def floor_coarser(self, levels: tuple[int, ...], figures: Figures) -> float:
+        small = figures.lost_rows
+        groups = min(figures.classes, figures.kept_classes + small // self.least + int(small > 0))
         return self.total / max(groups, 1)
 
-    def floor_finer(self, counter: ClassCounter, node: NodeTable, safe: np.ndarray) -> tuple[float, float]:
-        return self.total / max(int(node.rows[safe].sum()) // self.least + 1, 1), 0.0
+    def floor_finer(self, levels: tuple[int, ...], figures: Figures) -> tuple[float, float]:
+        return self.total / max(figures.kept_rows // self.least + 1, 1), 0.0
 
 
 class Additive(Measure):
     """Losses that add up over rows and columns: a cost of each value, and the top's cost for a suppressed one."""
 
     floors_need_classes = False
+    by_value = True
 
     def __init__(self, table: ClassTable, hierarchies: Sequence[Hierarchy], least_rows: int) -> None:
         super().__init__(table, hierarchies, least_rows)
@@ -127,21 +158,16 @@ class Additive(Measure):
             array += sums.reshape(shape)
         return array
 
-    def penalty(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> float:
+    def penalty(self, levels: tuple[int, ...], figures: Figures) -> float:
         """What suppression adds to the floor."""
-        lost = np.flatnonzero(~released)
-        rows = node.rows[lost]
-        extra = 0.0
-        for j, top in enumerate(self.tops):
-            cost = self.costs[j][node.levels[j]]
-            extra += float((rows * (top - cost[counter.level_codes(node, j, lost)])).sum())
-        return extra
+        parts = zip(self.costs, self.tops, levels, figures.lost, strict=True)
+        return sum(float((rows * (top - costs[level])).sum()) for costs, top, level, rows in parts)
 
-    def loss(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> float:
-        return self.floor(node.levels) + self.penalty(counter, node, released)
+    def loss(self, levels: tuple[int, ...], figures: Figures) -> float:
+        return self.floor(levels) + self.penalty(levels, figures)
 
-    def floor_finer(self, counter: ClassCounter, node: NodeTable, safe: np.ndarray) -> tuple[float, float]:
-        return 0.0, self.penalty(counter, node, safe)
+    def floor_finer(self, levels: tuple[int, ...], figures: Figures) -> tuple[float, float]:
+        return 0.0, self.penalty(levels, figures)
 
 
 class NormalisedCertaintyPenalty(Additive):
@@ -201,16 +227,6 @@ class Displacement(Additive):
                 )
         return found
 
-    def parts(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> dict[str, float]:
-        """Mean metres and minutes of a node, suppressed rows included."""
-        kept = float(node.rows[released].sum()) / max(self.total, 1)
-        parts = {"m": 0.0, "min": 0.0}
-        for h, level in zip(self.hierarchies, node.levels, strict=True):
-            if _travels(h):
-                shifts = h.displacement or (0.0,)
-                parts[h.unit or "m"] += kept * shifts[level] + (1 - kept) * shifts[-1]
-        return parts
-
 
 def _travels(hierarchy: Hierarchy) -> bool:
     """Whether a column's levels move a row by metres or minutes."""
@@ -240,15 +256,11 @@ class NonUniformEntropy(Additive):
         sums = super()._column_sums(column)
         return sums - sums[0]
 
-    def penalty(self, counter: ClassCounter, node: NodeTable, released: np.ndarray) -> float:
-        lost = np.flatnonzero(~released)
-        rows = node.rows[lost]
-        total = float(rows.sum())
-        extra = 0.0
-        for j in range(len(self.hierarchies)):
-            common = np.bincount(counter.level_codes(node, j, lost), weights=rows)
-            common = common[common > 0]
-            extra += float((common * np.log2(total / common)).sum()) if total else 0.0
+    def penalty(self, levels: tuple[int, ...], figures: Figures) -> float:
+        total, extra = float(figures.lost_rows), 0.0
+        for rows in figures.lost:
+            common = rows[rows > 0]
+            extra += float((common * np.log2(total / common)).sum())
         return extra
 
 

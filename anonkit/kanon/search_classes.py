@@ -16,11 +16,27 @@ import numpy as np
 from anonkit.base.errors import SchemaError
 from anonkit.kanon import search_kernels as kernels
 from anonkit.kanon.hierarchies import Hierarchy
-from anonkit.kanon.search_tables import NO_WATCH, ClassTable, Watch, build_classes
+from anonkit.kanon.search_tables import ClassTable, build_classes
 
-_WATCH_FROM = 50_000
-_WATCH_UNTIL = 0.5
-_BLOCKS = 256
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Figures:
+    """What a node keeps, and the rows that it loses; all that a quality measure needs."""
+
+    total: int
+    kept_rows: int
+    kept_classes: int
+    kept_squares: float
+    largest: int
+    classes: int
+    """Classes that have rows, kept or lost."""
+    lost: tuple[np.ndarray, ...]
+    """For each column the lost rows by value number on the node's level; empty where nobody asked for them."""
+
+    @property
+    def lost_rows(self) -> int:
+        """Rows that are not kept."""
+        return self.total - self.kept_rows
 
 
 @dataclass(eq=False, kw_only=True)
@@ -39,13 +55,21 @@ class NodeTable:
     live: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     units: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def sorted_group(self) -> np.ndarray:
-        """Class of each base class, in the counter's own order of base classes."""
-        group, table = self.group, self.finer
-        while table is not None:
-            group = group[table.group]
-            table = table.finer
-        return group
+    def figures(self, kept: np.ndarray, sizes: Sequence[int]) -> Figures:
+        """Figures of the node where the classes ``kept`` are; ``sizes``: values of each column on its level."""
+        rows, lost = self.rows[kept], ~kept
+        return Figures(
+            total=int(self.rows.sum()),
+            kept_rows=int(rows.sum()),
+            kept_classes=len(rows),
+            kept_squares=float((rows.astype(np.float64) ** 2).sum()),
+            largest=int(rows.max(initial=0)),
+            classes=int((self.rows > 0).sum()),
+            lost=tuple(
+                np.bincount(codes[lost], weights=self.rows[lost], minlength=size)
+                for codes, size in zip(self.codes, sizes, strict=True)
+            ),
+        )
 
     def weight(self) -> int:
         """Numbers held, for choosing and for dropping tables."""
@@ -69,8 +93,6 @@ class ClassCounter:
         self.thresholds = dict(thresholds)
         self.count_rows = count_rows
         self.made = 0
-        self._codes, self._rows, self._people = table.codes, table.rows, table.population
-        self._moved: np.ndarray | None = None
         self._keep = keep
         self._nodes: list[NodeTable] = []
         self._places: dict[tuple[int, ...], int] = {}
@@ -78,40 +100,23 @@ class ClassCounter:
         self._weights = np.zeros(64, dtype=np.int64)
         self._sizes = [h.sizes for h in hierarchies]
         self._steps: dict[tuple[int, int, int], np.ndarray] = {}
-        self._sorted_by = 0
-        self._block_level = (0, -1)
-        if len(self.table.rows) > _WATCH_FROM:
-            self._sort()
 
     def classes(self, levels: tuple[int, ...]) -> NodeTable:
         """Class table of a node: rows (and population), no persons yet."""
-        made = self.attempt(levels)
-        assert isinstance(made, NodeTable)
-        return made
-
-    def attempt(self, levels: tuple[int, ...], *, least: int = 0, allowed: float = np.inf) -> NodeTable | int:
-        """The same, or early the rows of classes below ``least`` where these exceed ``allowed`` already."""
         if levels in self._places:
             return self._nodes[self._places[levels]]
         finer = self._nearest(levels)
         below = (0,) * len(levels) if finer is None else finer.levels
-        codes = self._codes if finer is None else finer.codes
-        rows = self._rows if finer is None else finer.rows
-        people = self._people if finer is None else finer.population
-        sizes = [size[level] for size, level in zip(self._sizes, levels, strict=True)]
+        codes = self.table.codes if finer is None else finer.codes
+        rows = self.table.rows if finer is None else finer.rows
+        people = self.table.population if finer is None else finer.population
+        sizes = self.sizes(levels)
         width = max([1, *(size[low] for size, low in zip(self._sizes, below, strict=True))])
         steps = np.zeros((len(levels), width), dtype=np.int32)
         for column, (low, high) in enumerate(zip(below, levels, strict=True)):
             step = self._step(column, low, high)
             steps[column, : len(step)] = step
-        watch = NO_WATCH
-        if np.isfinite(allowed) and len(rows) > _WATCH_FROM and levels[self._sorted_by] <= self._block_level[1]:
-            level = max(levels[self._sorted_by], self._block_level[0])
-            blocks = self._step(self._sorted_by, below[self._sorted_by], level)
-            watch = Watch(self._sorted_by, blocks, least, int(allowed), int(len(rows) * _WATCH_UNTIL))
-        group, first, total, lost = build_classes(codes, steps, sizes, rows, watch)
-        if lost >= 0:
-            return int(lost)
+        group, first, total = build_classes(codes, steps, sizes, rows)
         node = NodeTable(
             levels=levels,
             codes=kernels.take_all(codes, steps, first),
@@ -154,7 +159,6 @@ class ClassCounter:
         if finer is None:
             safe = np.zeros(count, dtype=np.bool_)
             classes, units = self._pairs(name)
-            group = group if self._moved is None else group[self._moved]
         else:
             safe = kernels.merge_any(group, count, finer.safe[name])
             classes, units = finer.live[name]
@@ -166,18 +170,21 @@ class ClassCounter:
 
     def base_group(self, node: NodeTable) -> np.ndarray:
         """Class of each base class."""
-        group = node.sorted_group()
-        return group if self._moved is None else group[self._moved]
+        group, table = node.group, node.finer
+        while table is not None:
+            group = group[table.group]
+            table = table.finer
+        return group
+
+    def sizes(self, levels: tuple[int, ...]) -> list[int]:
+        """Number of values of each column on its level."""
+        return [size[level] for size, level in zip(self._sizes, levels, strict=True)]
 
     def persons_lost(self, node: NodeTable, released: np.ndarray) -> int:
         """Persons none of whose rows is in a released class."""
         pairs = self.table.units["person"]
         lost, _, _ = kernels.count_lost(self.base_group(node), released, pairs.classes, pairs.units)
         return int(lost)
-
-    def level_codes(self, node: NodeTable, column: int, which: np.ndarray | None = None) -> np.ndarray:
-        """Value numbers of one column, on the node's level, of its classes."""
-        return node.codes[column] if which is None else node.codes[column][which]
 
     def _step(self, column: int, low: int, high: int) -> np.ndarray:
         """Value number on a level → value number on a coarser one."""
@@ -205,39 +212,6 @@ class ClassCounter:
             by = np.argsort(sensitive.values[keep], kind="stable")
             return sensitive.classes[keep][by], sensitive.values[keep][by]
         raise SchemaError(f"the table has no column for '{name}'", hint="name the person or driver column.")
-
-    def _sort(self) -> None:
-        """Put the base classes of a big table in the order of one column's tree, sparsest values first.
-
-        Then classes of a node lie together within the column's values on the node's level or a coarser one, and a
-        walk can stop as soon as complete classes have lost too many rows.
-        """
-        self._sorted_by = max(
-            range(len(self.hierarchies)), key=lambda j: self.hierarchies[j].height * len(self._sizes[j])
-        )
-        hierarchy = self.hierarchies[self._sorted_by]
-        codes, keys = self.table.codes[self._sorted_by], []
-        telling = [level for level in range(hierarchy.height) if hierarchy.sizes[level] > 1]
-        for level in telling:
-            rows = np.bincount(hierarchy.codes[level][codes], weights=self.table.rows, minlength=hierarchy.sizes[level])
-            rank = np.empty(len(rows), dtype=np.int64)
-            rank[np.argsort(rows, kind="stable")] = np.arange(len(rows))
-            keys.append(rank[hierarchy.codes[level]])
-        small = [level for level in telling if hierarchy.sizes[level] <= _BLOCKS]
-        if not small:
-            return
-        self._block_level = (small[0], telling[-1])
-        held = self.table.orders.get(self._sorted_by)
-        if held is None or held[0] is not hierarchy:
-            place = np.zeros(hierarchy.sizes[0], dtype=np.int32)
-            place[np.lexsort(keys)] = np.arange(hierarchy.sizes[0])
-            order = np.argsort(place[codes], kind="stable")
-            moved = np.empty(len(order), dtype=np.int32)
-            moved[order] = np.arange(len(order), dtype=np.int32)
-            held = self.table.orders[self._sorted_by] = (hierarchy, order, moved)
-        _, order, self._moved = held
-        self._codes, self._rows = np.ascontiguousarray(self._codes[:, order]), self._rows[order]
-        self._people = None if self._people is None else self._people[order]
 
     def _nearest(self, levels: tuple[int, ...]) -> NodeTable | None:
         if not self._nodes:

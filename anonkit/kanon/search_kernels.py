@@ -81,29 +81,18 @@ def merge_sums(group, count, values):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def build_dense(codes, used, places, rows, size, column, blocks, least, allowed, until):  # type: ignore[no-untyped-def]
-    """Keys, groups and rows in one walk, for keys below ``size``: (group, first, rows, lost).
+def build_dense(codes, used, places, rows, size):  # type: ignore[no-untyped-def]
+    """Keys, groups and rows in one walk, for keys below ``size``: (group, first, rows).
 
-    ``codes``: one row a column; ``places``: for each used column value number → part of the key. ``blocks`` (or
-    empty): value number of ``column`` → a number that changes only between complete groups; where the rows of
-    complete groups below ``least`` exceed ``allowed`` before ``until``, the walk ends and ``lost`` is their number.
+    ``codes``: one row a column; ``places``: for each used column value number → part of the key.
     """
     count = codes.shape[1]
     seen = np.full(size, -1, dtype=np.int32)
     group = np.empty(count, dtype=np.int32)
     first = np.empty(min(count, size), dtype=np.int32)
     total = np.zeros(min(count, size), dtype=np.int64)
-    found, start, lost = 0, 0, np.int64(0)
-    watched = blocks.shape[0] > 0
+    found = 0
     for i in range(count):
-        if watched and i > 0 and blocks[codes[column, i]] != blocks[codes[column, i - 1]]:
-            for g in range(start, found):
-                if total[g] < least:
-                    lost += total[g]
-            start = found
-            if lost > allowed:
-                return group, first, total, lost
-            watched = i < until
         key = np.int64(0)
         for j in range(used.shape[0]):
             key += places[j, codes[used[j], i]]
@@ -115,7 +104,7 @@ def build_dense(codes, used, places, rows, size, column, blocks, least, allowed,
             found += 1
         group[i] = g
         total[g] += rows[i]
-    return group, first[:found].copy(), total[:found].copy(), np.int64(-1)
+    return group, first[:found].copy(), total[:found].copy()
 
 
 @numba.njit(cache=True, nogil=True)
@@ -139,7 +128,7 @@ def grown(held, owner):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def build_hash(codes, used, places, rows, column, blocks, least, allowed, until):  # type: ignore[no-untyped-def]
+def build_hash(codes, used, places, rows):  # type: ignore[no-untyped-def]
     """The same by open addressing, for keys of any size below 2^62."""
     count = codes.shape[1]
     size = 1 << 15
@@ -149,17 +138,8 @@ def build_hash(codes, used, places, rows, column, blocks, least, allowed, until)
     group = np.empty(count, dtype=np.int32)
     first = np.empty(count, dtype=np.int32)
     total = np.zeros(count, dtype=np.int64)
-    found, start, lost = 0, 0, np.int64(0)
-    watched = blocks.shape[0] > 0
+    found = 0
     for i in range(count):
-        if watched and i > 0 and blocks[codes[column, i]] != blocks[codes[column, i - 1]]:
-            for g in range(start, found):
-                if total[g] < least:
-                    lost += total[g]
-            start = found
-            if lost > allowed:
-                return group, first, total, lost
-            watched = i < until
         key = np.int64(0)
         for j in range(used.shape[0]):
             key += places[j, codes[used[j], i]]
@@ -183,7 +163,7 @@ def build_hash(codes, used, places, rows, column, blocks, least, allowed, until)
             place = (place + np.uint64(1)) & mask
         group[i] = g
         total[g] += rows[i]
-    return group, first[:found].copy(), total[:found].copy(), np.int64(-1)
+    return group, first[:found].copy(), total[:found].copy()
 
 
 @numba.njit(cache=True, nogil=True)

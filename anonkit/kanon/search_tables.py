@@ -16,7 +16,6 @@ import pandas as pd
 
 from anonkit.base.errors import SchemaError
 from anonkit.kanon import search_kernels as kernels
-from anonkit.kanon.hierarchies import Hierarchy
 
 _KEY_LIMIT = 2**62
 _DENSE_LIMIT = 2**21
@@ -60,8 +59,8 @@ class ClassTable:
     row_class: np.ndarray | None = field(default=None, repr=False)
     """Base class of each input row, where the table was made from rows."""
 
-    orders: dict[int, tuple[Hierarchy, np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
-    """Orders of the base classes by a column's tree, made when a search first needs one."""
+    packed: list[Any] = field(default_factory=list, repr=False)
+    """The same base classes packed for walking (`search_packed`), made when a search first needs them."""
 
     @property
     def total_rows(self) -> int:
@@ -167,31 +166,14 @@ def group_codes(codes: np.ndarray, sizes: Sequence[int]) -> tuple[np.ndarray, np
     steps = np.zeros((len(sizes), max([1, *sizes])), dtype=np.int32)
     for column, size in enumerate(sizes):
         steps[column, :size] = np.arange(size)
-    group, first, _, _ = build_classes(codes, steps, sizes, np.ones(codes.shape[1], dtype=np.int64))
+    group, first, _ = build_classes(codes, steps, sizes, np.ones(codes.shape[1], dtype=np.int64))
     return group, first
 
 
-@dataclass(frozen=True)
-class Watch:
-    """When to stop making a table: rows of complete classes below ``least`` exceed ``allowed``."""
-
-    column: int
-    blocks: np.ndarray
-    least: int
-    allowed: int
-    until: int
-
-
-NO_WATCH = Watch(0, np.zeros(0, dtype=np.int32), 0, 0, 0)
-
-
 def build_classes(
-    codes: np.ndarray, steps: np.ndarray, sizes: Sequence[int], rows: np.ndarray, watch: Watch = NO_WATCH
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Classes of columns of codes after one level step a column; (class of each, first of each class, its rows, -1).
-
-    The last figure is the rows found lost where the watch ended the walk early.
-    """
+    codes: np.ndarray, steps: np.ndarray, sizes: Sequence[int], rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Classes of columns of codes after one level step a column; (class of each, first of each class, its rows)."""
     used = [j for j, size in enumerate(sizes) if size > 1]
     if any(sizes[j] >= _KEY_LIMIT for j in used):
         raise SchemaError("a column has too many values to search", hint="a coarser base level.")
@@ -199,15 +181,14 @@ def build_classes(
     strides: dict[int, int] = {}
     for j in used:
         if span * sizes[j] >= _KEY_LIMIT:
-            return *_build_wide(codes, steps, sizes, rows, used), -1
+            return _build_wide(codes, steps, sizes, rows, used)
         strides[j] = span
         span *= sizes[j]
     places = np.stack([steps[j].astype(np.int64) * strides[j] for j in used]) if used else np.zeros((0, 1), np.int64)
     picked = np.array(used, dtype=np.int64)
-    rule = (watch.column, watch.blocks, watch.least, watch.allowed, watch.until)
     if span <= min(_DENSE_LIMIT, 8 * len(rows) + 4096):
-        return kernels.build_dense(codes, picked, places, rows, span, *rule)
-    return kernels.build_hash(codes, picked, places, rows, *rule)
+        return kernels.build_dense(codes, picked, places, rows, span)
+    return kernels.build_hash(codes, picked, places, rows)
 
 
 def _build_wide(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from anonkit.kanon import search_kernels as kernels
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.measures import Measure, measure_of
 from anonkit.kanon.models import Dominance, KAnonymity, Model, ShareModel
-from anonkit.kanon.search_classes import ClassCounter, NodeTable
+from anonkit.kanon.search_classes import ClassCounter, Figures, NodeTable
+from anonkit.kanon.search_cubes import CubeCounter
 from anonkit.kanon.search_tables import ClassTable
 
 _CELLS = 4_000_000
@@ -95,67 +97,69 @@ class Problem:
         self.measure: Measure = measure_of(
             measure, table, hierarchies, least_rows=self.least_rows, **(measure_options or {})
         )
+        self.cubes = CubeCounter(table, hierarchies, self.least_rows, by_value=self.measure.by_value)
         self.visited: dict[tuple[int, ...], Visit] = {}
         self._overall: dict[str, np.ndarray] = {}
 
     def visit(self, levels: tuple[int, ...], *, best: float = np.inf) -> Visit:
         """Evaluate a node; stops early where rows alone show that it is not released or loses more than ``best``."""
         counter, measure = self.counter, self.measure
-        node = counter.attempt(levels, least=self.least_rows, allowed=np.inf if self.limit_persons else self.allowed)
-        if isinstance(node, int):
-            seen = Visit(
-                levels=levels,
-                verdict="too many suppressed",
-                prunes_finer=True,
-                suppressed_rows=node,
-                lost_persons=None,
-                classes=0,
-                largest=0,
-                loss=np.inf,
-                floor_coarser=measure.floor(levels),
-                floor_finer=(np.inf, 0.0),
-            )
-            self.visited[levels] = seen
-            return seen
-        floor = measure.floor_coarser(node)
-
-        def told(
-            verdict: str, prunes: bool, lost: int, keep: np.ndarray, loss: float, finer: tuple[float, float]
-        ) -> Visit:
-            rows = node.rows[keep]
-            seen = Visit(
-                levels=levels,
-                verdict=verdict,
-                prunes_finer=prunes,
-                suppressed_rows=self.table.total_rows - int(rows.sum()),
-                lost_persons=lost if self.limit_persons else None,
-                classes=int(keep.sum()),
-                largest=int(rows.max(initial=0)),
-                loss=loss,
-                floor_coarser=floor,
-                floor_finer=finer,
-            )
-            self.visited[levels] = seen
-            return seen
-
-        hopeful = node.rows >= self.least_rows
-        if self._lost(node, hopeful, quick=True) > self.allowed:
-            return told("too many suppressed", True, -1, hopeful, np.inf, (np.inf, 0.0))
-        loss = measure.loss(counter, node, hopeful)
+        sizes, limit = counter.sizes(levels), np.inf if self.limit_persons else self.allowed
+        nothing = (np.inf, 0.0)
+        figures = self.cubes.look(levels, allowed=limit)
+        if figures is None:
+            node = counter.classes(levels)
+            figures = node.figures(node.rows >= self.least_rows, sizes)
+        if isinstance(figures, int):
+            return self._told(levels, "too many suppressed", None, lost=figures, prunes=True, finer=nothing)
+        tell = partial(self._told, levels, floor=measure.floor_coarser(levels, figures))
+        if figures.lost_rows > limit:
+            return tell("too many suppressed", figures, prunes=True, finer=nothing)
+        loss = measure.loss(levels, figures)
         if loss > best:
-            return told("loses more", False, -1, hopeful, loss, measure.floor_finer(counter, node, hopeful))
+            return tell("loses more", figures, loss=loss, finer=measure.floor_finer(levels, figures))
+        node = counter.classes(levels)
         safe = counter.safe(node)
-        lost = self._lost(node, safe)
-        if lost > self.allowed:
-            return told("too many suppressed", True, lost, safe, np.inf, (np.inf, 0.0))
-        finer = measure.floor_finer(counter, node, safe)
-        released = safe
+        figures = node.figures(safe, sizes)
+        persons = self._persons_lost(node, safe)
+        if self._exceeded(figures, persons):
+            return tell("too many suppressed", figures, persons=persons, prunes=True, finer=nothing)
+        finer = measure.floor_finer(levels, figures)
         if self.rest:
             released = self._passing(node, safe)
-            lost = self._lost(node, released)
-            if lost > self.allowed:
-                return told("fails a model", self.rest_prunes, lost, released, np.inf, finer)
-        return told("released", False, lost, released, measure.loss(counter, node, released), finer)
+            figures = node.figures(released, sizes)
+            persons = self._persons_lost(node, released)
+            if self._exceeded(figures, persons):
+                return tell("fails a model", figures, persons=persons, prunes=self.rest_prunes, finer=finer)
+        return tell("released", figures, persons=persons, loss=measure.loss(levels, figures), finer=finer)
+
+    def _told(
+        self,
+        levels: tuple[int, ...],
+        verdict: str,
+        figures: Figures | None,
+        *,
+        lost: int = 0,
+        persons: int | None = None,
+        prunes: bool = False,
+        loss: float = np.inf,
+        floor: float = 0.0,
+        finer: tuple[float, float] = (0.0, 0.0),
+    ) -> Visit:
+        seen = Visit(
+            levels=levels,
+            verdict=verdict,
+            prunes_finer=prunes,
+            suppressed_rows=lost if figures is None else figures.lost_rows,
+            lost_persons=persons,
+            classes=0 if figures is None else figures.kept_classes,
+            largest=0 if figures is None else figures.largest,
+            loss=loss,
+            floor_coarser=max(floor, self.measure.floor(levels)),
+            floor_finer=finer,
+        )
+        self.visited[levels] = seen
+        return seen
 
     def released(self, levels: tuple[int, ...]) -> tuple[NodeTable, np.ndarray]:
         """Class table of a node and which of its classes every model lets out."""
@@ -163,10 +167,11 @@ class Problem:
         safe = self.counter.safe(node)
         return node, (self._passing(node, safe) if self.rest else safe)
 
-    def _lost(self, node: NodeTable, kept: np.ndarray, *, quick: bool = False) -> int:
-        if not self.limit_persons:
-            return self.table.total_rows - int(node.rows[kept].sum())
-        return 0 if quick else self.counter.persons_lost(node, kept)
+    def _persons_lost(self, node: NodeTable, kept: np.ndarray) -> int | None:
+        return self.counter.persons_lost(node, kept) if self.limit_persons else None
+
+    def _exceeded(self, figures: Figures, persons: int | None) -> bool:
+        return (figures.lost_rows if persons is None else persons) > self.allowed
 
     # ---- models beyond thresholds
     def _passing(self, node: NodeTable, safe: np.ndarray) -> np.ndarray:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 
-import anonkit.kanon.search_classes as search_classes
+import anonkit.kanon.search_cubes as search_cubes
 import numpy as np
 import pytest
 from anonkit.base.errors import SchemaError
@@ -228,15 +228,58 @@ def test_r10_search_equals_enumeration_for_each_model_and_unit(extra: str, unit:
     agree(t, models, unit, limit, limit_unit, measure)
 
 
+SHORT_WAYS = {
+    "buckets for cells": {"_CELLS": 3, "_BUCKET_BITS": 2},
+    "few cubes held": {"_HELD": 12},
+    "always folded": {"_WALK_COST": 1e9},
+    "never folded": {"_WALK_COST": 0.0},
+    "threads": {"_THREADS_FROM": -1},
+    "threads and buckets": {"_THREADS_FROM": -1, "_CELLS": 3, "_PHASES": (0.5, 1.0)},
+}
+
+
+@pytest.mark.parametrize("way", SHORT_WAYS)
 @few
-@given(t=tables(), limit=st.sampled_from([0.0, 0.2]), measure=st.sampled_from(MEASURES))
-def test_an_early_end_of_a_walk_changes_no_result(t: dict, limit: float, measure: str) -> None:
-    before = (search_classes._WATCH_FROM, search_classes._WATCH_UNTIL)
-    search_classes._WATCH_FROM, search_classes._WATCH_UNTIL = 0, 1.0
-    try:
+@given(t=tables(), limit=st.sampled_from([0.0, 0.2, 0.5]), measure=st.sampled_from(MEASURES))
+def test_r10_how_rows_are_counted_changes_no_result(way: str, t: dict, limit: float, measure: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SHORT_WAYS[way].items():
+            patch.setattr(search_cubes, name, value)
         agree(t, UNITS["persons"], "persons", limit, "rows", measure)
-    finally:
-        search_classes._WATCH_FROM, search_classes._WATCH_UNTIL = before
+
+
+@settings(max_examples=60)
+@given(t=tables(), least=st.integers(1, 4), bits=st.integers(0, 6), share=st.sampled_from([0.0, 0.1, 0.4]))
+def test_rows_in_small_buckets_are_in_small_classes(t: dict, least: int, bits: int, share: float) -> None:
+    # a bucket is a union of classes: what it shows as lost is lost, at any node
+    table = build(t, "rows")
+    counter = search_cubes.CubeCounter(table, t["hierarchies"], least, by_value=True)
+    for levels in itertools.product(*[range(h.height) for h in t["hierarchies"]]):
+        values = [h.codes[x][c] for h, x, c in zip(t["hierarchies"], levels, t["codes"], strict=True)]
+        rows = Counter(zip(*values, strict=True))
+        lost = sum(held for held in rows.values() if held < least)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(search_cubes, "_BUCKET_BITS", bits)
+            first = t["hierarchies"][counter._packed.columns[0]]
+            blocks = first.sizes[levels[counter._packed.columns[0]]]
+            assert counter._in_buckets(levels, blocks, share * len(t["s"])) <= lost
+        seen = counter.look(levels)
+        assert (seen.lost_rows, seen.kept_classes) == (lost, sum(held >= least for held in rows.values()))
+        assert seen.kept_squares == sum(held**2 for held in rows.values() if held >= least)
+
+
+def test_a_search_that_took_a_bucket_for_a_class_would_miss_the_best() -> None:
+    # the twin: rows in small buckets are a bound from below, so "few" says nothing and the classes are counted
+    zone = Hierarchy.flat("zone", np.arange(64))
+    table = ClassTable.of({"zone": np.arange(64)}, sizes=[64])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search_cubes, "_CELLS", 1)
+        patch.setattr(search_cubes, "_BUCKET_BITS", 2)
+        counter = search_cubes.CubeCounter(table, [zone], 2, by_value=False)
+        assert counter._in_buckets((0,), 64, 32) == 0  # 64 classes of one row in four buckets
+        assert counter.look((0,), allowed=32) is None
+        found = search(table, [zone], [KAnonymity(k=2, protect="row")], max_suppressed=0.5)
+    assert (found.levels, found.suppressed_rows) == ((1,), 0)
 
 
 def test_r10_twin_pruning_by_a_model_that_is_not_monotone_misses_the_best() -> None:

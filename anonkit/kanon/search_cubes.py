@@ -1,0 +1,231 @@
+"""How many rows each class of a node has, without making its class table: most nodes of a search are decided by this.
+
+A cube counts the rows of every combination of values of a node, empty ones included, in one walk over packed base
+classes or, cheaper, by folding a finer cube that is still held. Base classes are kept in the order of one column's
+tree, sparsest values first, so that a walk can end as soon as complete classes have lost too many rows
+(docs/PRUNING.md, section 6). Persons are not counted here: a class has at most as many persons as rows, so what rows
+exclude is excluded, and what they let pass is counted again in persons (`search_classes`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial, reduce
+
+import numpy as np
+
+from anonkit.kanon import search_cube_kernels as kernels
+from anonkit.kanon.hierarchies import Hierarchy
+from anonkit.kanon.search_classes import Figures
+from anonkit.kanon.search_packed import packed
+from anonkit.kanon.search_tables import ClassTable
+
+_CELLS = 2**21
+"""Cells of the largest cube."""
+_BUCKET_BITS = 24
+_HELD = 40_000_000
+_THREADS_FROM = 200_000
+_PHASES = (0.12, 0.4, 1.0)
+"""Shares of the base classes after which threads compare what they have lost."""
+_WALK_COST = 3.0
+"""What a base class costs to count, in cells folded."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Cube:
+    levels: tuple[int, ...]
+    sizes: tuple[int, ...]
+    cells: np.ndarray
+
+
+class CubeCounter:
+    """Counts the rows of any node's classes; keeps cubes so that coarser ones are folded from them."""
+
+    def __init__(self, table: ClassTable, hierarchies: Sequence[Hierarchy], least: int, *, by_value: bool) -> None:
+        self.least, self.total, self.by_value = least, table.total_rows, by_value
+        self._packed = packed(table, hierarchies)
+        count = len(table.rows)
+        self._dense = min(_CELLS, 8 * count + 4096)
+        self._threads = min(_processors(), 4) if count > _THREADS_FROM else 1
+        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
+        self._cubes: list[_Cube] = []
+        self._levels = np.zeros((64, len(hierarchies)), dtype=np.int16)
+        self._spans = np.zeros(64, dtype=np.int64)
+        self._steps: dict[tuple[int, int, int], np.ndarray] = {}
+
+    def look(self, levels: tuple[int, ...], *, allowed: float = np.inf) -> Figures | int | None:
+        """Figures of a node where classes of ``least`` rows are kept.
+
+        A number instead: this many rows at least are in smaller classes, and that is more than ``allowed``. None: the
+        node is too wide for a cube, and what was seen of it does not exceed ``allowed``.
+        """
+        sizes = self._packed.sizes(levels)
+        span = math.prod(sizes)
+        source = self._nearest(levels)
+        if source is not None and source.levels == levels:
+            cube = source
+        elif source is not None and len(source.cells) * self._threads < _WALK_COST * len(self._packed.rows):
+            cube = self._folded(source, levels, sizes)
+        elif span <= self._dense:
+            cube = _Cube(levels, sizes, np.zeros(span, dtype=self._packed.rows.dtype))
+            lost = self._walk(cube, allowed)
+            if lost > allowed:
+                return lost
+            self._remember(cube)
+        else:
+            lost = self._in_buckets(levels, sizes[0], allowed) if allowed < self.total else 0
+            return lost if lost > allowed else None
+        return self._figures(cube)
+
+    # ---- one walk over the base classes
+    def _walk(self, cube: _Cube, allowed: float) -> int:
+        """Count into the cube; the rows in small classes.
+
+        More than ``allowed``: the walk ended there, and the cube is not complete.
+        """
+        data, blocks = self._packed, cube.sizes[0]
+        places, starts = data.places(cube.levels), data.starts[cube.levels[data.columns[0]]]
+        if blocks == 1:
+            self._in_parts(kernels.count_rows, places, cube.cells, len(data.rows))
+            return int(kernels.rows_below(cube.cells, self.least))
+        rule = (len(cube.cells) // blocks, cube.cells, self.least)
+        lost, begin = 0, 0
+
+        def count(low: int, high: int) -> int:
+            left = np.int64(min(allowed, self.total) - lost)
+            return int(kernels.count_blocks(data.words, places, data.rows, starts, low, high, *rule, left))
+
+        for share in _PHASES if self._pool is not None else _PHASES[-1:]:
+            end = int(np.searchsorted(starts, int(share * starts[-1])))
+            if self._pool is None or end - begin < 2:
+                lost += count(begin, end)
+            else:
+                shares = starts[begin] + (starts[end] - starts[begin]) * np.arange(1, self._threads) // self._threads
+                cuts = [begin, *np.searchsorted(starts, shares).tolist(), end]
+                lost += sum(self._pool.map(count, cuts[:-1], cuts[1:]))
+            if lost > allowed:
+                break
+            begin = end
+        return lost
+
+    def _in_buckets(self, levels: tuple[int, ...], blocks: int, allowed: float) -> int:
+        """Rows in buckets of fewer than ``least`` rows: they are in classes that are smaller still.
+
+        First for some of the classes only, whole blocks or those of some hashes; rarely for all.
+        """
+        data, count, lost = self._packed, len(self._packed.rows), 0
+        places, starts = data.places(levels), data.starts[levels[data.columns[0]]]
+        first = max(_PHASES[0], 3 * allowed / self.total)
+        for share in (first, 1.0) if first < 0.5 else (1.0,):
+            held = math.ceil(count * share)
+            end = count if blocks == 1 else int(starts[np.searchsorted(starts, held)])
+            below = np.uint32(2**32 * share if blocks == 1 and share < 1 else 2**32 - 1)
+            bits = min(max((2 * held).bit_length(), 12), _BUCKET_BITS)
+            buckets = np.zeros(1 << bits, dtype=data.rows.dtype)
+            self._in_parts(partial(_bucketed, below), places, buckets, end)
+            lost = int(kernels.rows_below(buckets, self.least))
+            if lost > allowed:
+                break
+        return lost
+
+    def _in_parts(self, kernel: Callable[..., None], places: np.ndarray, cells: np.ndarray, end: int) -> None:
+        """Count the rows up to ``end``, each thread a part of them into its own cells."""
+        count = partial(kernel, self._packed.words, places, self._packed.rows)
+        if self._pool is None:
+            count(0, end, cells)
+            return
+        cuts = [end * part // self._threads for part in range(self._threads + 1)]
+        parts = [cells, *(np.zeros_like(cells) for _ in cuts[2:])]
+        list(self._pool.map(count, cuts[:-1], cuts[1:], parts))
+        for part in parts[1:]:
+            cells += part
+
+    # ---- from a finer cube
+    def _folded(self, source: _Cube, levels: tuple[int, ...], sizes: tuple[int, ...]) -> _Cube:
+        cells = np.zeros(math.prod(sizes), dtype=source.cells.dtype)
+        parts, stride = [], 1
+        for j, size in zip(reversed(self._packed.columns), reversed(sizes), strict=True):
+            parts.append(self._step(j, source.levels[j], levels[j]) * np.int32(stride))
+            stride *= size
+        parts.reverse()
+        half = _halves(source.sizes)
+        none = np.zeros(1, dtype=np.int32)
+        lead, trail = (reduce(np.add.outer, part, none).ravel() for part in (parts[:half], parts[half:]))
+        kernels.fold(source.cells, lead, trail, cells)
+        cube = _Cube(levels, sizes, cells)
+        self._remember(cube)
+        return cube
+
+    def _step(self, column: int, low: int, high: int) -> np.ndarray:
+        """Place of a value on a level → place of its value on a coarser one."""
+        key = (column, low, high)
+        if key not in self._steps:
+            ranks = self._packed.ranks[column]
+            step = np.zeros(len(self._packed.own[column][low]), dtype=np.int32)
+            step[ranks[low]] = ranks[high]
+            self._steps[key] = step
+        return self._steps[key]
+
+    def _nearest(self, levels: tuple[int, ...]) -> _Cube | None:
+        """The smallest held cube of a finer node (or the node itself)."""
+        count = len(self._cubes)
+        below = np.flatnonzero((self._levels[:count] <= np.asarray(levels, dtype=np.int16)).all(axis=1))
+        return self._cubes[int(below[np.argmin(self._spans[below])])] if len(below) else None
+
+    def _remember(self, cube: _Cube) -> None:
+        place = len(self._cubes)
+        if place == len(self._spans):
+            self._levels = np.concatenate([self._levels, np.zeros_like(self._levels)])
+            self._spans = np.concatenate([self._spans, np.zeros_like(self._spans)])
+        self._cubes.append(cube)
+        self._levels[place], self._spans[place] = cube.levels, len(cube.cells)
+        while self._spans[: len(self._cubes)].sum() > _HELD:
+            drop, last = int(np.argmax(self._spans[: len(self._cubes)])), len(self._cubes) - 1
+            self._cubes[drop] = self._cubes[last]
+            self._levels[drop], self._spans[drop] = self._levels[last], self._spans[last]
+            self._cubes.pop()
+
+    # ---- what a cube tells
+    def _figures(self, cube: _Cube) -> Figures:
+        data, half = self._packed, _halves(cube.sizes)
+        width = math.prod(cube.sizes[half:])
+        rows, classes, squares, largest, small, *lost = kernels.add_up(cube.cells, width, self.least)
+        held: dict[int, np.ndarray] = {}
+        for part, low, high in ((lost[0], 0, half), (lost[1], half, len(cube.sizes))) if self.by_value else ():
+            shaped = part.reshape(cube.sizes[low:high])
+            for axis, j in enumerate(data.columns[low:high]):
+                others = tuple(a for a in range(shaped.ndim) if a != axis)
+                held[j] = shaped.sum(axis=others)[data.own[j][cube.levels[j]]]
+        return Figures(
+            total=self.total,
+            kept_rows=int(rows),
+            kept_classes=int(classes),
+            kept_squares=float(squares),
+            largest=int(largest),
+            classes=int(classes + small),
+            lost=tuple(held[j] for j in sorted(held)),
+        )
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _bucketed(
+    below: np.uint32, words: np.ndarray, places: np.ndarray, rows: np.ndarray, low: int, high: int, cells: np.ndarray
+) -> None:
+    kernels.count_buckets(words, places, rows, low, high, below, cells)
+
+
+def _halves(sizes: tuple[int, ...]) -> int:
+    """Where to part the columns so that both parts have few cells and the second is not short."""
+    best, at = math.inf, 1
+    for half in range(1, len(sizes) + 1):
+        lead, trail = math.prod(sizes[:half]), math.prod(sizes[half:])
+        if lead * 4 + trail < best:
+            best, at = lead * 4 + trail, half
+    return at
