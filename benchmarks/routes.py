@@ -13,7 +13,6 @@ import json
 import subprocess
 import tempfile
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +31,15 @@ from anonkit.coverage import (
 )
 from anonkit.geo import TimeBins
 from anonkit.geo.matching import Matcher, MatchSettings, Walks
-from anonkit.geo.matching_trial import places_along, simulate_drives
+from anonkit.geo.matching_trial import simulate_drives
 from anonkit.geo.networks import Network
 from anonkit.geo.networks_read import read_network
 from anonkit.kanon.perturb import CellKeyNoise
 from anonkit.kanon.routes import RouteRule, passage_bins, speeds, volumes, whole_passages
 from anonkit.kanon.routes_counting import Riders
 from anonkit.kanon.routes_patterns import patterns
-from scipy.sparse.csgraph import dijkstra
+from routes_porto import porto
+from routes_truth import drive, recovered
 
 NOISE = CellKeyNoise(largest=2, variance=1.0)
 OTHER = """
@@ -68,57 +68,6 @@ for extra in ({"obs_noise": 10, "obs_noise_ne": 20, "max_lattice_width": 8},
 _, answer, seconds = best
 json.dump({"paths": answer, "seconds": seconds}, open(sys.argv[2], "w"))
 """
-
-
-def drive(network: Network, *, trips: int, seconds: int, noise_m: float, seed: int, fixes: int | None = None) -> dict:
-    """Trips whose links are known: each trip takes the shortest path under its own random link weights."""
-    rng = np.random.default_rng(seed)
-    speed = np.clip(network.speed_kmh, 20, None) / 3.6
-    weights = 24
-    forest = [network.graph(network.length_m * rng.uniform(0.6, 1.8, network.links)) for _ in range(weights)]
-    pair_link = {}
-    for link in np.argsort(-network.length_m):
-        pair_link[int(network.link_start[link]), int(network.link_end[link])] = int(link)
-    truth, traces, times = [], [], []
-    sources = rng.integers(0, network.nodes, size=(weights, max(1, trips // weights // 20 + 1)))
-    while len(truth) < trips:
-        w = int(rng.integers(weights))
-        source = int(rng.choice(sources[w]))
-        distance, before = dijkstra(forest[w], indices=source, return_predecessors=True)
-        for target in rng.permutation(np.flatnonzero(np.isfinite(distance) & (distance > 1500)))[:40]:
-            nodes = [int(target)]
-            while nodes[-1] != source:
-                nodes.append(int(before[nodes[-1]]))
-            links = [pair_link[a, b] for a, b in zip(nodes[::-1][:-1], nodes[::-1][1:], strict=True)]
-            pace = rng.uniform(0.6, 1.1)
-            enter = np.r_[0.0, np.cumsum(network.length_m[links] / (speed[links] * pace))]
-            at = np.arange(0.0, enter[-1], seconds)
-            if fixes is not None:
-                at = at[:fixes]
-            if len(at) < 3:
-                continue
-            place = np.searchsorted(enter, at, side="right") - 1
-            share = (at - enter[place]) / (enter[place + 1] - enter[place])
-            link = np.asarray(links)[place]
-            x, y = places_along(network, link, share * network.length_m[link])
-            traces.append(np.column_stack([x, y]) + rng.normal(0, noise_m, (len(at), 2)))
-            times.append(np.round(at).astype(np.int64))
-            truth.append(links[: place[-1] + 1])
-            if len(truth) == trips:
-                break
-    offsets = np.r_[0, np.cumsum([len(trace) for trace in traces])]
-    return {"offsets": offsets, "xy": np.vstack(traces), "time": np.concatenate(times), "truth": truth}
-
-
-def recovered(truth: list, found: list, length: np.ndarray) -> tuple[float, float]:
-    """Recall and precision by length over all trips, directed links, each link once a trip."""
-    hit = driven = claimed = 0.0
-    for right, guess in zip(truth, found, strict=True):
-        right, guess = set(right), set(guess)
-        hit += length[list(right & guess)].sum() if right & guess else 0.0
-        driven += length[list(right)].sum()
-        claimed += length[list(guess)].sum() if guess else 0.0
-    return hit / driven, hit / claimed if claimed else 0.0
 
 
 def oldenburg(data: Path, *, other_python: str | None, trips: int, seed: int, settings: MatchSettings) -> list[dict]:
@@ -199,90 +148,6 @@ def size(data: Path, *, trips: int, fixes: int, seed: int) -> dict:
     return {"trips": trips, "fixes": len(xy), "seconds": seconds, "unmatched": matched.unmatched_share, **later}
 
 
-def porto(data: Path, *, settings: MatchSettings) -> tuple[dict, dict]:
-    """Porto's taxis on Porto's streets: fixes within 30 m, median error, matched length against the point trace.
-
-    A street is longer than the straight lines between fixes 15 s apart: even an error-free matcher has two thirds of its
-    lengths within 5 % (``chord_bias``). So length is told in three ways: the matched route against the trace as they are;
-    divided by the error-free ratio; and like for like, straight lines between the *matched places* of the same fixes.
-    """
-    network = read_network(data / "porto_roads" / "segments.csv")
-    trips = read_porto(data)
-    lon, lat, offsets = trips["lon"], trips["lat"], trips["offsets"]
-    matched = Matcher.of(network, settings=settings).match(offsets, trips["time"], lon, lat)
-    x, y = network.plane.to_metres(lon, lat)
-    known = matched.fix_link >= 0
-    place = np.full((2, len(x)), np.nan)
-    place[:, known] = places_along(network, matched.fix_link[known].astype(np.int64), matched.fix_offset_m[known])
-    trace, chords = lines(x, y, offsets), lines(place[0], place[1], offsets)
-    inside = (lon > -8.689) & (lon < -8.556) & (lat > 41.140) & (lat < 41.186)
-    in_box = np.array([bool(inside[a:b].all()) and b - a >= 5 for a, b in pairwise(offsets)])
-    share = np.array([known[a:b].mean() if b > a else 0.0 for a, b in pairwise(offsets)])
-    pieces = np.zeros(len(trace), dtype=np.int64)
-    np.maximum.at(pieces, matched.walks.trip, matched.walks.piece + 1)
-    full = in_box & (share == 1.0) & (pieces == 1)
-    ratio = matched.walks.length_m() / np.maximum(trace, 1.0)
-    alike = chords / np.maximum(trace, 1.0)
-    within = matched.fix_distance_m <= 30
-    cut = chord_bias(network)
-    return {
-        "fixes within 30 m of their link": within.mean(),
-        "of fixes inside the box": within[inside].mean(),
-        "median error m": np.nanmedian(matched.fix_distance_m),
-        "trips with a walk": len(np.unique(matched.walks.trip)) / len(trace),
-        "trips inside the box": int(in_box.sum()),
-        "of them within 5 %": (np.abs(ratio[in_box] - 1) <= 0.05).mean(),
-        "trips wholly matched": int(full.sum()),
-        "of them within 5 % ": (np.abs(ratio[full] - 1) <= 0.05).mean(),
-        "of them within 10 %": (np.abs(ratio[full] - 1) <= 0.10).mean(),
-        "median ratio": np.median(ratio[full]),
-        "within 5 % after the error-free ratio": (np.abs(ratio[full] / cut["error-free: median"] - 1) <= 0.05).mean(),
-        "within 5 %, straight lines at the same fixes": (np.abs(alike[full] - 1) <= 0.05).mean(),
-        **cut,
-    }, {"network": network, "matched": matched, **trips}
-
-
-def lines(x: np.ndarray, y: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Length of the straight lines between the points of each trip."""
-    step = np.r_[np.hypot(np.diff(x), np.diff(y)), 0.0]
-    return np.array([np.nansum(step[a : b - 1]) if b > a else 0.0 for a, b in pairwise(offsets)])
-
-
-def chord_bias(network: Network) -> dict:
-    """What an error-free matcher would get on the same streets: true length over the 15 s point trace."""
-    best = network.largest_component()
-    case = drive(best, trips=300, seconds=15, noise_m=5.0, seed=3)
-    ratio = []
-    for links, a, b in zip(case["truth"], case["offsets"], case["offsets"][1:], strict=False):
-        trace = np.hypot(*np.diff(case["xy"][a:b], axis=0).T).sum()
-        ratio.append(best.length_m[links[:-1]].sum() / max(trace, 1.0))
-    ratio = np.asarray(ratio)
-    middle = np.median(ratio)
-    return {
-        "error-free: within 5 %": (np.abs(ratio - 1) <= 0.05).mean(),
-        "error-free: median": middle,
-        "error-free, corrected: within 5 %": (np.abs(ratio / middle - 1) <= 0.05).mean(),
-    }
-
-
-def read_porto(data: Path) -> dict:
-    """Fixes, persons and drivers of Porto's trips."""
-    table = pd.read_csv(data / "porto_taxi" / "trips.csv")
-    lines = [np.asarray(json.loads(text), dtype=float).reshape(-1, 2) for text in table["POLYLINE"]]
-    count = np.array([len(line) for line in lines])
-    points = np.vstack(lines)
-    clock = np.concatenate([t + 15 * np.arange(n) for t, n in zip(table["TIMESTAMP"], count, strict=True)])
-    return {
-        "offsets": np.r_[0, np.cumsum(count)],
-        "lon": points[:, 0],
-        "lat": points[:, 1],
-        "time": clock,
-        "person": [None if pd.isna(value) else str(value) for value in table["ORIGIN_CALL"]],
-        "driver": table["TAXI_ID"].astype(str).tolist(),
-        "trip": [str(value) for value in range(len(table))],
-    }
-
-
 def efficient(
     walks: Walks, person: list, driver: list, network: Network, *, k: int, seed: int, truth_s: np.ndarray | None = None
 ) -> dict:
@@ -353,7 +218,7 @@ def quick_coverage(network: Network, walks: Walks, riders: Riders) -> dict:
 def main() -> None:
     """Run one benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["oldenburg", "size", "porto", "efficient"])
+    parser.add_argument("what", nargs="?", default="oldenburg", choices=["oldenburg", "size", "porto", "efficient"])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--other-python", default=None)
     parser.add_argument("--trips", type=int, default=400)

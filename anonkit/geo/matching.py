@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from anonkit.base.errors import SchemaError
 from anonkit.geo.matching_index import RouteTable, SegmentIndex, route_table, segment_index
 from anonkit.geo.matching_kernels import FAR, MATCHED, OUTLIER, STILL, match_trips, trace_trips
+from anonkit.geo.matching_signs import both_ways, signed
 from anonkit.geo.networks import Floats, Ints, Network
 
 
@@ -37,17 +38,21 @@ class MatchSettings:
     """How much that scale grows with each metre of the step: long steps turn more corners."""
     still_m: float = 10.0
     """A fix nearer than this to the last one used adds noise, not knowledge, and is merged with it."""
-    limit_ratio: float = 2.5
-    """A route longer than ``limit_ratio`` × crow-fly + ``limit_extra_m`` is not believed."""
-    limit_extra_m: float = 400.0
+    limit_ratio: float = 2.0
+    """A route longer than ``limit_ratio`` × crow-fly + ``limit_extra_m`` is not believed: the file lacks a street there."""
+    limit_extra_m: float = 100.0
     top_speed_kmh: float = 180.0
     """A step that needs more than this speed is an outlier."""
     gap_s: float = 300.0
     """A longer silence breaks the trip into pieces."""
     skips: int = 3
     """Fixes in a row that may be skipped as outliers before the trip is broken."""
+    off_m: float = 150.0
+    """A trip that goes farther than this where no street is has left the network, and is broken there."""
     turn_back_m: float = 40.0
     """What a turn on the spot costs, in metres of detour."""
+    against_m: float | None = 80.0
+    """What driving a one-way street against its sign costs, in metres of detour; None: signs are never wrong."""
     beam: float = 25.0
     """Candidates this many nats behind the best one are dropped."""
 
@@ -55,7 +60,7 @@ class MatchSettings:
         """The settings as the kernels take them."""
         return (
             *(self.noise_m, self.detour_m, self.detour_share, self.still_m, self.limit_ratio, self.limit_extra_m),
-            *(self.top_speed_kmh / 3.6, self.gap_s, float(self.skips), self.turn_back_m, self.beam),
+            *(self.top_speed_kmh / 3.6, self.gap_s, float(self.skips), self.turn_back_m, self.beam, self.off_m),
         )
 
 
@@ -86,6 +91,18 @@ class Walks:
         arrays = ("trip", "piece", "link", "enter_s", "exit_s", "enter_m", "exit_m")
         return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
 
+    def without(self, gone: NDArray[np.bool_]) -> Walks:
+        """The same trips without some passages; where passages in the middle fall out a new piece begins."""
+        keep = np.flatnonzero(~gone)
+        left = self.take(keep)
+        if not len(keep):
+            return left
+        fresh = np.r_[True, (np.diff(keep) > 1) | (np.diff(left.piece) != 0) | (np.diff(left.trip) != 0)]
+        running = np.cumsum(fresh) - 1
+        first_of_trip = np.r_[True, np.diff(left.trip) != 0]
+        base = running[np.flatnonzero(first_of_trip)][np.cumsum(first_of_trip) - 1]
+        return replace(left, piece=(running - base).astype(np.int32))
+
     def offsets(self) -> Ints:
         """Passages of trip i are the rows ``offsets()[i]:offsets()[i+1]``."""
         return np.searchsorted(self.trip, np.arange(self.trips + 1)).astype(np.int64)
@@ -105,8 +122,14 @@ class Matched:
     fix_offset_m: Floats
     fix_distance_m: Floats
     fix_state: NDArray[np.int8]
+    fix_piece: NDArray[np.int32]
+    """Piece of the trip that a matched fix belongs to, before passages against signs were left out."""
     certainty: Floats
     """Probability a fix of the chosen path among all paths of the model (geometric mean), times the share matched."""
+    route_m: Floats
+    """Metres of each trip's whole route, also where it went against a sign."""
+    fix_against: NDArray[np.bool_]
+    """Matched on a street driven against its one-way sign: the place is on the street's only link, its passage is not counted."""
 
     def __repr__(self) -> str:
         return f"Matched({self.walks.trips:,} trips, {self.unmatched_share:.1%} of fixes unmatched; raw, inside only)"
@@ -120,8 +143,9 @@ class Matched:
         """Fixes by fate; the sum is the number of fixes that came in."""
         matched = self.fix_link >= 0
         return {
-            "matched": int((self.fix_state == MATCHED).sum()),
-            "at rest beside a matched fix": int(((self.fix_state == STILL) & matched).sum()),
+            "matched": int(((self.fix_state == MATCHED) & ~self.fix_against).sum()),
+            "at rest beside a matched fix": int(((self.fix_state == STILL) & matched & ~self.fix_against).sum()),
+            "against a one-way sign": int(self.fix_against.sum()),
             "too far from any street": int(((self.fix_state == FAR) & ~matched).sum()),
             "outlier": int(((self.fix_state == OUTLIER) | (self.fix_state == STILL) & ~matched).sum()),
         }
@@ -133,6 +157,10 @@ class Matcher:
 
     network: Network
     settings: MatchSettings
+    roads: Network
+    """The network as it may have been driven: with links against one-way signs, unless ``against_m`` is None."""
+    toll_m: Floats
+    """What it costs to enter each link of ``roads``."""
     index: SegmentIndex
     table: RouteTable
     threads: int = 2
@@ -143,11 +171,15 @@ class Matcher:
     ) -> Matcher:
         """Index the network; ``table_m`` trades memory for speed and changes no result."""
         settings = settings or MatchSettings()
+        roads = network if settings.against_m is None else both_ways(network)
+        toll = np.where(np.arange(roads.links) < network.links, 0.0, settings.against_m or 0.0)
         return cls(
             network=network,
             settings=settings,
-            index=segment_index(network, radius_m=settings.radius_m),
-            table=route_table(network, bound_m=table_m, threads=threads),
+            roads=roads,
+            toll_m=toll,
+            index=segment_index(roads, radius_m=settings.radius_m),
+            table=route_table(roads, bound_m=table_m, toll_m=toll, threads=threads),
             threads=threads,
         )
 
@@ -200,10 +232,10 @@ class Matcher:
             raise SchemaError(
                 f"Time runs backwards at {int(backwards.sum())} fixes.", hint="sort fixes by trip and time_s."
             )
-        network = self.network
+        roads = self.roads
         street = (
-            *(network.out_offset, network.out_links, network.link_start, network.link_end),
-            *(network.twin, network.length_m),
+            *(roads.out_offset, roads.out_links, roads.link_start, roads.link_end),
+            *(roads.twin, roads.length_m, self.toll_m),
         )
         settings, table, index = self.settings.values(), self.table.arrays(), self.index.arrays()
         fix_link, fix_piece = np.full(len(x), -1, np.int32), np.zeros(len(x), np.int32)
@@ -241,4 +273,16 @@ class Matcher:
         sizes = np.maximum(np.diff(fixes), 1)
         owner = np.repeat(np.arange(trips), np.diff(fixes))
         share = np.bincount(owner, weights=fix_link >= 0, minlength=trips) / sizes
-        return Matched(walks, fix_link, fix_offset, fix_distance, fix_state, certainty * share)
+        against = fix_link >= self.network.links
+        place_link, place_m = signed(self.network, roads, fix_link, fix_offset)
+        return Matched(
+            walks=walks.without(walks.link >= self.network.links),
+            fix_link=place_link,
+            fix_offset_m=place_m,
+            fix_distance_m=fix_distance,
+            fix_state=fix_state,
+            fix_piece=fix_piece,
+            certainty=certainty * share,
+            route_m=walks.length_m(),
+            fix_against=against,
+        )

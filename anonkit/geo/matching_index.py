@@ -107,14 +107,17 @@ def segment_index(network: Network, *, radius_m: float) -> SegmentIndex:
     )
 
 
-def route_table(network: Network, *, bound_m: float, max_pairs: int = 25_000_000, threads: int = 2) -> RouteTable:
+def route_table(
+    network: Network, *, bound_m: float, toll_m: Floats | None = None, max_pairs: int = 25_000_000, threads: int = 2
+) -> RouteTable:
     """All routes of at most ``bound_m`` metres; the bound shrinks where more than ``max_pairs`` would be needed.
 
     Privacy
     -------
     Made from the public network; reads no trip.
     """
-    search = (network.out_offset, network.out_links, network.link_end, network.length_m)
+    cost = network.length_m if toll_m is None else network.length_m + toll_m
+    search = (network.out_offset, network.out_links, network.link_end, cost)
     probe = np.linspace(0, network.nodes - 1, num=min(64, network.nodes)).astype(np.int64)
     bound = float(bound_m)
     for _ in range(6):

@@ -95,10 +95,13 @@ def match_trips(  # type: ignore[no-untyped-def]
     fix_link, fix_offset, fix_distance, fix_state, fix_piece, certainty,
 ):  # fmt: skip
     """Viterbi for the trips ``first_trip…last_trip``; fills the five fix arrays and the certainty of each trip."""
-    out_offset, out_links, link_start, link_end, twin, length = street
-    noise, beta, beta_share, still, limit_ratio, limit_extra, top_speed, gap, skips, turn_penalty, beam = settings
+    out_offset, out_links, link_start, link_end, twin, length, toll = street
+    noise, beta, beta_share, still, limit_ratio, limit_extra, top_speed, gap, skips, turn_penalty, beam, off_most = (
+        settings
+    )
     nodes = len(out_offset) - 1
     metres, stamp = np.zeros(nodes), np.zeros(nodes, np.int64)
+    cost = length + toll
     first, into = np.zeros(nodes, np.int32), np.zeros(nodes, np.int32)
     keys, values = np.zeros(len(length) + 2), np.zeros(len(length) + 2, np.int32)
     reached = np.zeros(nodes, np.int64)
@@ -119,7 +122,7 @@ def match_trips(  # type: ignore[no-untyped-def]
         position = begin
         while position < stop:
             used, skipped, first_skipped = 0, 0, -1
-            restart = -1
+            restart, seen, off = -1, position, 0.0
             i = position
             while i < stop:
                 fix_state[i] = FAR
@@ -139,16 +142,25 @@ def match_trips(  # type: ignore[no-untyped-def]
                         continue
                 n = candidates(x[i], y[i], index, twin, False, length, link[used], at[used], away[used])
                 if n == 0:
+                    if used > 0:  # how far the trip went where no street is
+                        off += math.hypot(x[i] - x[seen], y[i] - y[seen])
+                        seen = i
                     i += 1
                     continue
+                if used > 0 and seen != kept[used - 1]:
+                    off += math.hypot(x[i] - x[seen], y[i] - y[seen])
+                    if off > off_most:
+                        restart = i
+                        break
                 if used == 0:
                     top = _NONE
                     for c in range(n):
-                        best[0, c] = -0.5 * (away[0, c] / noise) ** 2
+                        best[0, c] = -0.5 * (away[0, c] / noise) ** 2 - toll[link[0, c]] / beta
                         mass[0, c] = best[0, c]
                         back[0, c] = -1
                         top = max(top, best[0, c])
                     kept[0], count[0], used = i, n, 1
+                    seen, off = i, 0.0
                     i += 1
                     continue
                 seconds = float(t[i] - t[kept[used - 1]])
@@ -177,7 +189,7 @@ def match_trips(  # type: ignore[no-untyped-def]
                             routes[a, c] = abs(onward)
                             feasible = True
                             continue
-                        if rest + at[used, c] > limit:
+                        if rest + toll[there] + at[used, c] > limit:
                             continue
                         source, target = link_end[here], link_start[there]
                         if source == target:
@@ -191,14 +203,14 @@ def match_trips(  # type: ignore[no-untyped-def]
                             if not searched:
                                 mark += 1
                                 search_routes(
-                                    source, limit, out_offset, out_links, link_end, length,
+                                    source, limit, out_offset, out_links, link_end, cost,
                                     metres, first, into, stamp, mark, keys, values, reached,
                                 )  # fmt: skip
                                 searched = True
                             if stamp[target] != mark:
                                 continue
                             way, start = metres[target], first[target]
-                        route = rest + way + at[used, c]
+                        route = rest + way + toll[there] + at[used, c]
                         if route > limit:
                             continue
                         if start == twin[here]:
@@ -241,6 +253,7 @@ def match_trips(  # type: ignore[no-untyped-def]
                 kept[used], count[used] = i, n
                 used += 1
                 skipped = 0
+                seen, off = i, 0.0
                 i += 1
             # the piece is over: walk back from its best end
             if used >= 2:
@@ -282,10 +295,11 @@ def trace_trips(  # type: ignore[no-untyped-def]
     first_trip, last_trip, fixes, x, y, t, table, street, settings, fix_link, fix_offset, fix_state, fix_piece,
 ):  # fmt: skip
     """Links between the matched fixes: trip, piece, link, entry and exit second, entry and exit metre of each."""
-    out_offset, out_links, link_start, link_end, _, length = street
-    _, _, _, _, limit_ratio, limit_extra, _, _, _, _, _ = settings
+    out_offset, out_links, link_start, link_end, _, length, toll = street
+    _, _, _, _, limit_ratio, limit_extra, _, _, _, _, _, _ = settings
     nodes = len(out_offset) - 1
     metres, stamp = np.zeros(nodes), np.zeros(nodes, np.int64)
+    cost = length + toll
     first, into = np.zeros(nodes, np.int32), np.zeros(nodes, np.int32)
     keys, values = np.zeros(len(length) + 2), np.zeros(len(length) + 2, np.int32)
     reached = np.zeros(nodes, np.int64)
@@ -333,7 +347,7 @@ def trace_trips(  # type: ignore[no-untyped-def]
                 else:
                     mark += 1
                     search_routes(
-                        source, limit, out_offset, out_links, link_end, length,
+                        source, limit, out_offset, out_links, link_end, cost,
                         metres, first, into, stamp, mark, keys, values, reached,
                     )  # fmt: skip
                     node = target

@@ -15,7 +15,7 @@ Sources: Dai et al. 2018 (the risk of Strava's circular privacy zones); Hassan e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -138,15 +138,7 @@ def trim_walks(walks: Walks, network: Network, *, start_cells: Ints, end_cells: 
         column, row = cells[walks.trip, 0], cells[walks.trip, 1]
         across = (low_column[walks.link] <= column + 1) & (high_column[walks.link] >= column - 1)
         hidden |= across & (low_row[walks.link] <= row + 1) & (high_row[walks.link] >= row - 1)
-    keep = np.flatnonzero(~hidden)
-    left = walks.take(keep)
-    if not len(keep):
-        return left
-    fresh = np.r_[True, (np.diff(keep) > 1) | (np.diff(left.piece) != 0) | (np.diff(left.trip) != 0)]
-    running = np.cumsum(fresh) - 1
-    first_of_trip = np.r_[True, np.diff(left.trip) != 0]
-    base = running[np.flatnonzero(first_of_trip)][np.cumsum(first_of_trip) - 1]
-    return replace(left, piece=(running - base).astype(np.int32))
+    return walks.without(hidden)
 
 
 def trim_fixes(offsets: Any, x: Any, y: Any, *, start_cells: Ints, end_cells: Ints, rule: EndRule) -> NDArray[np.bool_]:

@@ -73,10 +73,17 @@ def cut_walks(
         "fixes unmatched": matched.unmatched_share,
         "trips matched": len(np.unique(matched.walks.trip)) / max(trips, 1),
         "trips left after the cut": len(np.unique(left.trip)) / max(trips, 1),
-        "length left after the cut": float(left.length_m().sum() / max(matched.walks.length_m().sum(), 1e-9)),
+        "length left after the cut": _share(left.length_m().sum(), matched.walks.length_m().sum()),
+        "length against one-way signs": _share(
+            matched.route_m.sum() - matched.walks.length_m().sum(), matched.route_m.sum()
+        ),
         "mean certainty": float(matched.certainty.mean()) if trips else 0.0,
     }
     return left, told
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / max(whole, 1e-9))
 
 
 def release_routes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from anonkit.base.errors import SchemaError
 from anonkit.geo.matching import Matched, Matcher, MatchSettings
+from anonkit.geo.matching_trial import places_along
 from anonkit.geo.networks import Network, Plane, network_from_streets
 from anonkit.geo.networks_cells import network_from_cells, square_cells
 from anonkit.geo.networks_read import read_network
@@ -138,6 +140,64 @@ def test_one_way_streets_are_not_driven_against_the_sign() -> None:
     assert len(match(against, Matcher.of(one_way)).walks.link) == 0
 
 
+def wrong_sign(against: list[int]) -> Network:
+    """The town with some streets one-way: each link of ``against`` is missing, its twin stays."""
+    return TOWN.subset(~np.isin(np.arange(TOWN.links), against))
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6))
+def test_a_street_driven_against_its_sign_keeps_the_trip_together_and_is_not_counted(seed: int) -> None:
+    path, points = walk(seed, links=7, step_m=50, noise_m=0.0)
+    if len(path) < 7:
+        return
+    network = wrong_sign([path[3]])
+    number = np.full(TOWN.links, -1)
+    number[np.arange(TOWN.links) != path[3]] = np.arange(network.links)
+    found = match(points, Matcher.of(network))
+    assert found.route_m[0] == pytest.approx(200.0 * 6, abs=1)
+    assert found.walks.link.tolist() == number[path[:3] + path[4:]].tolist()
+    assert found.walks.piece.tolist() == [0] * 3 + [1] * 3
+    assert found.walks.length_m()[0] == pytest.approx(200.0 * 5, abs=1)
+    against = found.fix_against
+    assert found.accounting()["against a one-way sign"] == against.sum() > 0
+    assert (network.street[found.fix_link[against]] == number[TOWN.twin[path[3]]]).all()
+    assert found.fix_distance_m[against].max() < 1e-6
+    # without the mercy the drive goes around a block or breaks
+    strict = match(points, Matcher.of(network, settings=MatchSettings(against_m=None)))
+    assert not strict.fix_against.any()
+    assert strict.walks.link.tolist() != found.walks.link.tolist()
+
+
+def test_places_against_a_sign_are_told_on_the_streets_only_link() -> None:
+    along = np.column_stack([np.arange(60.0, 560.0, 40.0), np.zeros(13)])
+    one_way = network_from_streets(
+        shape_x=[0, 200, 200, 400, 400, 600], shape_y=[0] * 6, shape_count=[2, 2, 2], node_start=[1, 2, 3],
+        node_end=[2, 3, 4], forward=[True, False, True], backward=[True] * 3, speed_kmh=[30] * 3,
+        street_class=["a"] * 3, plane=Plane(),
+    )  # fmt: skip
+    found = match(along, Matcher.of(one_way))
+    x, y = places_along(one_way, found.fix_link.astype(np.int64), found.fix_offset_m)
+    np.testing.assert_allclose(np.column_stack([x, y]), along, atol=1e-6)
+    assert found.walks.piece.tolist() == [0, 1]
+
+
+def test_a_trip_that_leaves_the_streets_is_broken_there() -> None:
+    """A way that the file lacks: the detour over the streets that it has was not driven."""
+    x, y, pairs = square_cells(width=4, height=4, cell_m=400)
+    wide = network_from_cells(centre_x=x, centre_y=y, neighbours=pairs, speed_kmh=36, plane=Plane())
+    diagonal = np.linspace(
+        200.0, 600.0, 9
+    )  # the second and the last but one lie 50 m from a street, those between farther
+    across = np.column_stack([diagonal, diagonal])
+    points = np.vstack([[[400.0, 200.0], [300.0, 200.0]], across, [[600.0, 680.0], [600.0, 760.0]]])
+    found = match(points, Matcher.of(wide))
+    assert found.fix_piece[found.fix_link >= 0].max() == 1
+    assert found.route_m[0] == pytest.approx(250 + 210, abs=1)
+    joined = match(points, Matcher.of(wide, settings=MatchSettings(off_m=1e9, limit_extra_m=400.0)))
+    assert joined.route_m[0] > 1000  # the mutation: two sides of a block that nobody drove
+
+
 def test_fixes_at_rest_and_lost_fixes_are_accounted_for() -> None:
     _, points = walk(8, links=6, step_m=50, noise_m=0)
     points = np.vstack([points[:4], np.repeat(points[4:5], 10, axis=0), points[4:], [[np.nan, np.nan]], [[9e5, 9e5]]])
@@ -192,14 +252,9 @@ def test_walks_and_matches_print_no_coordinates() -> None:
 @pytest.mark.real
 @real
 @pytest.mark.parametrize(("seconds", "least"), [(5, 0.999), (15, 0.998), (30, 0.997), (60, 0.985)])
-def test_oldenburg_links_are_recovered(seconds: int, least: float) -> None:
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("routes", Path(__file__).parents[2] / "benchmarks" / "routes.py")
-    assert spec is not None
-    assert spec.loader is not None
-    bench = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(bench)
+def test_oldenburg_links_are_recovered(seconds: int, least: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    bench = importlib.import_module("routes_truth")
     network = read_network(REAL / "oldenburg" / "oldenburgGen_edge.txt")
     case = bench.drive(network, trips=120, seconds=seconds, noise_m=10.0, seed=77)
     walks = Matcher.of(network, settings=MatchSettings(noise_m=10.0)).match(
