@@ -19,13 +19,14 @@ from anonkit.engine import Session
 from anonkit.geo import Grid
 from anonkit.ledger import JointLedger, Ledger, periods_between
 from anonkit.ledger.composition import Loss, compose
+from anonkit.pipeline.answers import write_review
 from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.noisy_draw import draw_product, price_of
 from anonkit.pipeline.page import REPORT, noisy_tables
 from anonkit.pipeline.provenance import files_used
 from anonkit.pipeline.record import run_head
 from anonkit.pipeline.register import Register
-from anonkit.pipeline.review import review_noisy, write_review
+from anonkit.pipeline.review import review_noisy
 from anonkit.pipeline.subjects import Subjects
 from anonkit.prepare import deadline_findings
 from anonkit.publish import Handover

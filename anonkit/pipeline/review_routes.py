@@ -3,7 +3,7 @@
 The attacker saw his target drive some links in a row. On matched journeys without names that usually leaves one person
 (*before*); of what leaves he looks for published routes that hold what he saw (*leaves*). Everything else is answered by
 the gate's own findings. Does not try membership inference: routes are not for the public (ruling 35), and question 8 says
-"not measured". Source: issue 7, parts 7 and 8; rulings 11, 30, 31, 34.
+"not measured". Source: rulings 11, 30, 31, 34.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from anonkit.geo.matching import Walks
 from anonkit.kanon.routes import passage_bins
 from anonkit.kanon.routes_counting import REST, Ints, Riders, tally
 from anonkit.kanon.routes_release import RouteRelease
+from anonkit.pipeline.answers import Review, common_evidence, failed_checks, reviewed
 from anonkit.pipeline.attacks import Attacks
-from anonkit.pipeline.review import Review, _common, _failed, _reviewed
 from anonkit.recipe.routes import RouteRecipe
 from anonkit.risk.result import RiskFigure
 from anonkit.risk.routes import published_subpath_risk, subpath_risk
@@ -58,10 +58,10 @@ def review_routes(
     gone = Fraction(int((~told).sum()), max(len(told), 1))
     unit = recipe.privacy.unit.value
     evidence = {
-        **_common(recipe, run, findings),
+        **common_evidence(recipe, run, findings),
         "risk": Evidence(value=worst, note=f"Largest share of one {unit} in the passages of a link and bin, or of a turn."),
         "differencing": Evidence(
-            value=_failed(findings, "subtraction", "overlap"),
+            value=failed_checks(findings, "subtraction", "overlap"),
             note="Counted by the gate over bins of a link, links at a junction, turns, routes, and earlier releases of these people.",
         ),
         "unicity": Evidence(
@@ -74,7 +74,7 @@ def review_routes(
         "operators": Evidence(value=0, note="One operator's people: asked of pools only."),
     }  # fmt: skip
     attacks = Attacks(figures=figures, surface=(), alone=None, advantage=None)
-    return _reviewed(recipe, run, asked, evidence, findings, attacks, folder)
+    return reviewed(recipe, run, asked, evidence, findings, attacks, folder)
 
 
 def _attacked(made: RouteRelease, walks: Walks, riders: Riders, recipe: RouteRecipe) -> tuple[RiskFigure, ...]:

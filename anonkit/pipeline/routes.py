@@ -28,12 +28,12 @@ from anonkit.geo.networks_read import read_network
 from anonkit.kanon.routes import passage_bins
 from anonkit.kanon.routes_counting import Riders
 from anonkit.kanon.routes_release import RouteRelease, cut_walks, release_routes
+from anonkit.pipeline.answers import write_review
 from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.page import REPORT
 from anonkit.pipeline.provenance import files_used
 from anonkit.pipeline.record import run_head
 from anonkit.pipeline.register import Register, product_hashes
-from anonkit.pipeline.review import write_review
 from anonkit.pipeline.review_routes import review_routes
 from anonkit.pipeline.subjects import Subjects
 from anonkit.prepare import INDIVIDUAL, account_for, deadline_findings, rejected_lines, trip_token_sql

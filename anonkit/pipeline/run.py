@@ -207,7 +207,8 @@ def _make(
         "seconds": {name: round(seconds, 3) for name, seconds in progress.seconds.items()},
     }
     with progress.stage("review"):
-        from anonkit.pipeline.review import review_release, write_review  # the attacks are loaded when they are run
+        from anonkit.pipeline.answers import write_review
+        from anonkit.pipeline.review import review_release  # the attacks are loaded when they are run
 
         tables = report_tables(decisions, recipe, places.staging, session=session)
         run["utility"] = measure_utility(decisions, tables, recipe, session=session)

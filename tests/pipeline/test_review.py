@@ -127,7 +127,7 @@ def test_r35_a_public_release_that_hides_membership_passes(town: Any, monkeypatc
 def test_r35_twin_without_the_rule_for_public_recipients_it_would_leave(
     town: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anonkit.pipeline.review.PUBLIC_OWNED", frozenset())
+    monkeypatch.setattr("anonkit.pipeline.answers.PUBLIC_OWNED", frozenset())
     town.busy().release(public)
     assert answers(town)["membership"]["status"] == "WARN"
 
