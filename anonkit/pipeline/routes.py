@@ -38,7 +38,8 @@ from anonkit.pipeline.review_routes import review_routes
 from anonkit.pipeline.subjects import Subjects
 from anonkit.prepare import INDIVIDUAL, account_for, deadline_findings, rejected_lines, trip_token_sql
 from anonkit.publish import Handover
-from anonkit.publish.gate_routes import PASSAGES, run_route_gate
+from anonkit.publish.gate_routes import run_route_gate
+from anonkit.publish.gate_routes_rows import PASSAGES
 from anonkit.publish.routes import RouteReleaseSpec, route_tables, write_routes
 from anonkit.recipe.routes import RouteInput, RouteRecipe
 from anonkit.report import write_report
