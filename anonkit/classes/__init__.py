@@ -1,16 +1,24 @@
 """What the transforms share: equivalence classes, who is counted in them, who dominates them."""
 
+from anonkit.classes.arrays import Groups, distinct, groups
+from anonkit.classes.coded import Coded
 from anonkit.classes.counts import Protection, class_sizes, count_classes, is_safe
-from anonkit.classes.tallies import Tally, class_counts, coarser, small_rests, tally_rows
+from anonkit.classes.tallies import NOBODY, Counts, Tally, class_counts, coarser, small_rests, tally_rows
 from anonkit.classes.thinning import thin_rows
 
 __all__ = [
+    "NOBODY",
+    "Coded",
+    "Counts",
+    "Groups",
     "Protection",
     "Tally",
     "class_counts",
     "class_sizes",
     "coarser",
     "count_classes",
+    "distinct",
+    "groups",
     "is_safe",
     "small_rests",
     "tally_rows",

@@ -12,87 +12,85 @@ Exact counts about raw data: inside only. Source: ruling 1; two-level counting a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-import narwhals.stable.v2 as nw
+import numpy as np
 
+from anonkit.classes.arrays import distinct, groups, most, packed, runs, sums
 from anonkit.classes.counts import DRIVERS, PERSONS, RECORD, REST_DRIVERS, REST_PERSONS, REST_ROWS, ROWS, TOP
-from anonkit.engine import Session, identifier
 
-N, OPEN = "n", "open"
+NOBODY = -1
+Counts = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """One line a class and unit: ``keys, unit[, among], n, open[, record][, left…]``, Int64."""
+    """One line a class and unit, in the order of the classes."""
 
-    frame: nw.LazyFrame[Any]
-    keys: tuple[str, ...]
-    """Columns of the class."""
-    unit: str
-    """Column whose values are counted; null counts as nobody."""
-    among: str | None = None
-    """Column of groups between which units cannot be matched (ruling 2)."""
-    record: bool = False
-    """Whether the unit's persistent key is carried."""
-    left: tuple[str, ...] = ()
-    """Names of the ``left`` columns."""
+    classes: int
+    """How many classes there are."""
+    of: np.ndarray
+    """Class of each line, ascending."""
+    unit: np.ndarray
+    """Code of whose rows they are; ``NOBODY`` counts as nobody."""
+    n: np.ndarray
+    """Rows of the unit in the class."""
+    open: np.ndarray
+    """Those that nothing has told."""
+    among: np.ndarray | None = None
+    """Code of the group between which units cannot be matched (ruling 2)."""
+    record: np.ndarray | None = None
+    """The unit's persistent key, 0 of nobody."""
+    left: dict[str, np.ndarray]
+    """For each part that may still roll up, the rows that it has not told."""
 
     @property
-    def inner(self) -> list[str]:
-        """What tells two lines apart, beside the class."""
-        return [*((self.among,) if self.among is not None else ()), self.unit]
+    def inner(self) -> list[tuple[np.ndarray, int]]:
+        """What tells two lines apart, beside the class, as codes and their number."""
+        return _inner(self.unit, self.among)
 
 
 def tally_rows(
-    rows: nw.LazyFrame[Any],
-    keys: tuple[str, ...],
+    of: np.ndarray,
+    unit: np.ndarray,
     *,
-    unit: str,
-    among: str | None = None,
-    record: bool = False,
-    max_rows: int | None = None,
-    session: Session,
+    classes: int,
+    among: np.ndarray | None = None,
+    record: np.ndarray | None = None,
 ) -> Tally:
-    """Count each unit's rows in each class, at most ``max_rows`` of them (ruling 6); all are open.
+    """Count each unit's rows in each class; all are open.
 
     Parameters
     ----------
-    rows : one row a trip; columns ``keys``, ``unit`` and, where asked for, ``among`` and ``record``.
+    of : class of each row, from 0. unit : code of its person (or driver), ``NOBODY`` for none.
+    among, record : group of operators and persistent key of each row, where asked for.
 
     Privacy
     -------
     Exact counts by person: inside only.
     """
-    tally = Tally(frame=rows, keys=keys, unit=unit, among=among, record=record)
-    grouped = _listed([*keys, *tally.inner])
-    count = "count(*)"
-    if max_rows is not None:
-        count = f"CASE WHEN {identifier(unit)} IS NULL THEN count(*) ELSE least(count(*), {max_rows}) END"
-    carried = f", max({RECORD}) AS {RECORD}" if record else ""
-    frame = session.table(
-        f"SELECT *, {N} AS {OPEN} FROM (SELECT {grouped}, {count} AS {N}{carried} FROM {{rows}} GROUP BY {grouped})",
-        rows=rows,
+    found = groups([(of, classes), *_inner(unit, among)])
+    first = found.first
+    n = found.sizes.astype(np.int32)
+    whose = unit[first]
+    return Tally(
+        classes=classes,
+        of=of[first],
+        unit=whose,
+        n=n,
+        open=n,
+        among=among[first] if among is not None else None,
+        record=np.where(whose == NOBODY, 0, record[first]) if record is not None else None,
+        left={},
     )
-    return replace(tally, frame=frame)
 
 
-def coarser(
-    tally: Tally,
-    coarse: dict[str, nw.Expr],
-    *,
-    told: nw.LazyFrame[Any] | None,
-    on: dict[str, str],
-    left: dict[str, str],
-    session: Session,
-) -> Tally:
+def coarser(tally: Tally, up: np.ndarray, *, classes: int, told: np.ndarray, left: dict[str, str]) -> Tally:
     """The tally of coarser classes, after a level has told some of these.
 
     Parameters
     ----------
-    coarse : the columns of the coarser class, each as an expression over the columns of this one.
-    told : the classes that were told, one line each; None: none yet.
-    on : column of the tally → column of ``told``.
+    up : coarser class of each class. classes : how many of those there are.
+    told : whether each class was told.
     left : the ``left`` columns to carry, each with what it is made of: ``n``, an old one, or either with ``-told`` behind
         its name where this level's telling takes from it.
 
@@ -100,83 +98,109 @@ def coarser(
     -------
     Tally with ``open`` less what was told.
     """
-    fresh = {f"_to_{name}": expression for name, expression in coarse.items()}
-    keyed = tally.frame.with_columns(*(expression.alias(name) for name, expression in fresh.items()))
-    grouped = [f"t.{identifier(name)}" for name in fresh] + [f"t.{identifier(name)}" for name in tally.inner]
-    sums = [f"sum(t.{N})::BIGINT AS {N}", f"sum({_less(OPEN, told is not None)})::BIGINT AS {OPEN}"]
+    above = up[tally.of]
+    found = groups([(above, classes), *tally.inner])
+    hit = told[tally.of]
+
+    def summed(column: np.ndarray, taken: bool) -> np.ndarray:
+        return found.sum(np.where(hit, 0, column) if taken else column).astype(np.int32)
+
+    kept = {}
     for name, source in left.items():
         column, _, taken = source.partition("-")
-        sums.append(f"sum({_less(column, taken == 'told')})::BIGINT AS {identifier(name)}")
-    if tally.record:
-        sums.append(f"max(t.{RECORD}) AS {RECORD}")
-    named = [f"t.{identifier(name)} AS {identifier(plain)}" for name, plain in zip(fresh, coarse, strict=True)]
-    named += [f"t.{identifier(name)}" for name in tally.inner]
-    joined, tables = ("", {"tally": keyed}) if told is None else (_joined(on), {"tally": keyed, "told": told})
-    query = f"SELECT {', '.join(named)}, {', '.join(sums)} FROM {{tally}} t {joined} GROUP BY {', '.join(grouped)}"
-    return replace(tally, frame=session.table(query, **tables), keys=tuple(coarse), left=tuple(left))
+        kept[name] = summed(tally.n if column == "n" else tally.left[column], taken == "told")
+    first = found.first
+    return replace(
+        tally,
+        classes=classes,
+        of=above[first],
+        unit=tally.unit[first],
+        n=summed(tally.n, False),
+        open=summed(tally.open, True),
+        among=tally.among[first] if tally.among is not None else None,
+        record=tally.record[first] if tally.record is not None else None,
+        left=kept,
+    )
 
 
-def class_counts(tally: Tally, *, left: str | None = None, drivers: Tally | None = None) -> str:
-    """SQL of the sizes of all classes, over ``{tally}`` and, where drivers are protected, ``{drivers}``.
+def class_counts(tally: Tally, *, left: str | None = None, drivers: Tally | None = None) -> Counts:
+    """Sizes of all classes: ``rows, persons, top_rows, rest_rows, rest_persons`` and, where known, ``record, drivers,
+    rest_drivers``; Int64, one number a class.
 
-    Columns ``keys, rows, persons, top_rows, rest_rows, rest_persons`` and, where known, ``record, drivers,
-    rest_drivers``. With ``left`` only rows are counted that the part has not told; ``rest`` are the open ones.
+    With ``left`` only rows are counted that the part has not told, and a class may have none; ``rest`` are the open ones.
     """
-    keys = _listed(tally.keys)
-    sizes = _sizes(tally, left)
-    if drivers is None:
-        return sizes
-    helpers = f"SELECT {keys}, {PERSONS} AS {DRIVERS}, {REST_PERSONS} AS {REST_DRIVERS} FROM ({_sizes(drivers, left, '{drivers}')})"
-    same = " AND ".join(f"a.{identifier(name)} IS NOT DISTINCT FROM b.{identifier(name)}" for name in tally.keys)
-    return f"SELECT a.*, b.{DRIVERS}, b.{REST_DRIVERS} FROM ({sizes}) a LEFT JOIN ({helpers}) b ON {same}"
+    found = _sizes(tally, left)
+    if drivers is not None:
+        helpers = _sizes(drivers, left)
+        found |= {DRIVERS: helpers[PERSONS], REST_DRIVERS: helpers[REST_PERSONS]}
+    return found
 
 
-def _sizes(tally: Tally, left: str | None, source: str = "{tally}") -> str:
-    keys, unit = _listed(tally.keys), identifier(tally.unit)
-    n = identifier(left) if left is not None else N
-    where = f" WHERE {n} > 0" if left is not None else ""
-    record = f", coalesce(sum({RECORD}) FILTER ({unit} IS NOT NULL), 0)::BIGINT AS {RECORD}" if tally.record else ""
-    inner = keys + (f", {identifier(tally.among)}" if tally.among is not None else "")
-    sizes = (
-        f"SELECT {inner}, sum({n})::BIGINT AS {ROWS}, count({unit}) AS {PERSONS}, max({n}) AS {TOP}, "
-        f"sum({OPEN})::BIGINT AS {REST_ROWS}, count({unit}) FILTER ({OPEN} > 0) AS {REST_PERSONS}{record} "
-        f"FROM {source}{where} GROUP BY {inner}"
-    )
-    if tally.among is None:
-        return sizes
-    # The largest unit of each group may be the same person: their rows are summed. Persons: the most that one group has.
-    record = f", sum({RECORD})::BIGINT AS {RECORD}" if tally.record else ""
-    return (
-        f"SELECT {keys}, sum({ROWS})::BIGINT AS {ROWS}, max({PERSONS}) AS {PERSONS}, sum({TOP})::BIGINT AS {TOP}, "
-        f"sum({REST_ROWS})::BIGINT AS {REST_ROWS}, max({REST_PERSONS}) AS {REST_PERSONS}{record} FROM ({sizes}) GROUP BY {keys}"
-    )
+def _sizes(tally: Tally, left: str | None) -> Counts:
+    n = tally.n if left is None else tally.left[left]
+    mine = slice(None) if left is None else np.flatnonzero(n > 0)
+    of, n, open_, known = tally.of[mine], n[mine], tally.open[mine], tally.unit[mine] != NOBODY
+    inner = of if tally.among is None else packed([(of, tally.classes), _counted(tally.among[mine])])
+    starts = runs(inner)
+    found = {
+        ROWS: sums(n, starts),
+        PERSONS: sums(known, starts),
+        TOP: most(n, starts).astype(np.int64),
+        REST_ROWS: sums(open_, starts),
+        REST_PERSONS: sums(known & (open_ > 0), starts),
+    }
+    if tally.record is not None:
+        found[RECORD] = sums(tally.record[mine], starts)
+    at = of[starts]
+    if tally.among is not None:
+        # The largest unit of each group may be the same person: their rows are summed. Persons: the most one group has.
+        again = runs(at)
+        largest = (PERSONS, REST_PERSONS)
+        found = {name: (most if name in largest else sums)(column, again) for name, column in found.items()}
+        at = at[again]
+    return {name: _spread(column, at, tally.classes) for name, column in found.items()}
 
 
-def small_rests(tally: Tally, bin: str, on: dict[str, str], threshold: int) -> str:
-    """SQL of the values of ``bin`` of which ``{told}`` tells something, and leaves fewer than ``threshold`` units."""
-    key, unit = identifier(bin), identifier(tally.unit)
-    among = f", {identifier(tally.among)}" if tally.among is not None else ""
-    by_unit = (
-        f"SELECT {key}{among}, {unit}, bool_or(hit) AS hit, bool_or(NOT hit) AS rest FROM (SELECT t.*, p.hit IS NOT NULL AS hit "
-        f"FROM {{tally}} t {_joined(on)} WHERE t.{OPEN} > 0) GROUP BY {key}{among}, {unit}"
-    )
-    return (
-        f"SELECT {key} FROM (SELECT {key}, bool_or(hit) AS hit, bool_or(rest) AS rest, count({unit}) FILTER (rest) AS units "
-        f"FROM ({by_unit}) GROUP BY {key}{among}) GROUP BY {key} "
-        f"HAVING bool_or(hit) AND bool_or(rest) AND max(units) < {threshold} ORDER BY {key}"
-    )
+def _spread(column: np.ndarray, at: np.ndarray, size: int) -> np.ndarray:
+    if len(at) == size:
+        return column
+    whole = np.zeros(size, dtype=np.int64)
+    whole[at] = column
+    return whole
 
 
-def _joined(on: dict[str, str]) -> str:
-    """The join with what is told, whose lines get ``hit``."""
-    right = ", ".join(f"{identifier(name)}" for name in on.values())
-    same = " AND ".join(f"t.{identifier(one)} IS NOT DISTINCT FROM p.{identifier(other)}" for one, other in on.items())
-    return f"LEFT JOIN (SELECT {right}, true AS hit FROM {{told}}) p ON {same}"
+def small_rests(tally: Tally, bins: np.ndarray, told: np.ndarray, threshold: int) -> np.ndarray:
+    """Bins of which something is told, and whose rest is neither nothing nor holds ``threshold`` units.
+
+    Parameters
+    ----------
+    bins : code of each class's time bin, from 0. told : whether each class is told.
+    """
+    mine = np.flatnonzero(tally.open > 0)
+    of = tally.of[mine]
+    hit = told[of]
+    size = int(bins.max(initial=-1)) + 1
+    some = np.zeros(size, dtype=bool)
+    some[bins[of[hit]]] = True
+    rest = mine[~hit]
+    rest = rest[some[bins[tally.of[rest]]]]  # of other bins nothing is told
+    if not len(rest):
+        return np.zeros(0, dtype=np.int64)
+    columns = _inner(tally.unit[rest], tally.among[rest] if tally.among is not None else None)
+    inner = [(bins[tally.of[rest]], size), *columns]
+    one = distinct(packed(inner))
+    (_, units), among = columns[-1], columns[0][1] if tally.among is not None else 1
+    known, of_group = one % units > 0, one // units  # code 0 is nobody
+    held = np.bincount(of_group[known], minlength=size * among).reshape(size, among).max(axis=1)
+    left = np.zeros(size, dtype=bool)
+    left[of_group // among] = True
+    return np.flatnonzero(some & left & (held < threshold))
 
 
-def _less(column: str, told: bool) -> str:
-    return f"CASE WHEN p.hit THEN 0 ELSE t.{identifier(column)} END" if told else f"t.{identifier(column)}"
+def _inner(unit: np.ndarray, among: np.ndarray | None) -> list[tuple[np.ndarray, int]]:
+    found = [_counted(unit + np.int32(1))]
+    return found if among is None else [_counted(among), *found]
 
 
-def _listed(names: Any) -> str:
-    return ", ".join(identifier(name) for name in names)
+def _counted(codes: np.ndarray) -> tuple[np.ndarray, int]:
+    return codes, int(codes.max(initial=0)) + 1

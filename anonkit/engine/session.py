@@ -186,6 +186,10 @@ class Session:
         if found is not None:
             self._connection.execute(f"DROP TABLE {found[1]}")
 
+    def gather(self) -> Gathered:
+        """A table of the engine that grows by Arrow tables of one schema."""
+        return Gathered(self)
+
     # --- writes ------------------------------------------------------------------------------------------------
 
     def checkpoint(self, frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
@@ -289,6 +293,35 @@ class Session:
                 if stream.failure is not None:
                     raise stream.failure from None
             raise EngineError("the embedded engine could not answer", hint=_safe(error)) from None
+
+
+class Gathered:
+    """A table that is made piece by piece; in memory, spilled into the session's private folder."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._frame: nw.LazyFrame[Any] | None = None
+
+    def add(self, piece: pa.Table) -> None:
+        """Put the rows of an Arrow table behind those there are."""
+        session = self._session
+        name = f"piece_{next(session._numbers)}"
+        session._connection.register(name, piece)
+        try:
+            if self._frame is None:
+                self._frame = session.table(f"SELECT * FROM {name}")
+            else:
+                session._run(
+                    lambda: session._connection.execute(f"INSERT INTO {session._view(self._frame)} FROM {name}")
+                )
+        finally:
+            session._connection.unregister(name)
+
+    def frame(self) -> nw.LazyFrame[Any]:
+        """The whole as a lazy frame of the session."""
+        if self._frame is None:
+            raise EngineError("nothing was put into a table", hint="this is a fault of anonkit: report it")
+        return self._frame
 
 
 class EngineError(AnonkitError, RuntimeError):

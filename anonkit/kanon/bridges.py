@@ -21,26 +21,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anonkit.kanon.bridges_exact import small_side
+from anonkit.classes import groups
+from anonkit.kanon.bridges_exact import FEW, small_side
 from anonkit.kanon.bridges_flow import Network
+from anonkit.kanon.bridges_graph import (
+    SHARES,
+    Pairs,
+    Threshold,
+    components,
+    edges_between,
+    held,
+    merged,
+    on_edges,
+    pieces_of,
+    shares_of,
+    united,
+)
 
-_Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 NOWHERE = -1
-SHARES = 2520
-"""A person is divided into so many shares: the least number that 1 to 10 divide."""
 TRIES = 2_000
 """Edges of a piece that are tried before the piece is settled exactly."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Threshold:
-    """Whose number counts, and how many of them a derivable group must hold."""
-
-    codes: np.ndarray
-    """Person (or driver) of each row, from 0; ``NOWHERE`` is nobody."""
-    least: int
-    among: np.ndarray | None = None
-    """Group of operators of each row; a set of rows holds the most that one group has (ruling 2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +127,8 @@ class _Graph:
             bin=np.concatenate([starts.bin, ends.bin, np.arange(bins), np.arange(bins)]),
         )
         tail, head = graph.between(rows)
-        pairs, graph.edge = np.unique(tail * nodes + head, return_inverse=True)
-        graph.tail, graph.head = pairs // nodes, pairs % nodes
+        pairs = groups([(tail, nodes), (head, nodes)])
+        graph.edge, graph.tail, graph.head = pairs.of, tail[pairs.first], head[pairs.first]
         return graph
 
     @property
@@ -186,7 +186,7 @@ def complementary(rows: OpenRows, starts: Classes, ends: Classes, told: Told | N
     """
     graph = _Graph.of(rows, starts, ends)
     trips = np.concatenate([starts.trips, ends.trips]).astype(np.int64)
-    nodes, groups, cuts = set[int](), set[int](), 0
+    nodes, fallen, cuts = set[int](), set[int](), 0
     while small := _small_cuts(graph, rows.thresholds):
         cuts += len(small)
         for side in small:
@@ -198,11 +198,11 @@ def complementary(rows: OpenRows, starts: Classes, ends: Classes, told: Told | N
             if group is not None and told is not None:
                 tail, head = graph.between(told)
                 graph.join(tail[group], head[group])
-                groups.add(group)
+                fallen.add(group)
     return Fallen(
         starts=tuple(sorted(n for n in nodes if n < graph.departures)),
         ends=tuple(sorted(n - graph.departures for n in nodes if n >= graph.departures)),
-        told=tuple(sorted(groups)),
+        told=tuple(sorted(fallen)),
         cuts=cuts,
     )
 
@@ -217,60 +217,60 @@ def derivable(rows: OpenRows, starts: Classes, ends: Classes) -> list[np.ndarray
 def _small_cuts(graph: _Graph, thresholds: Sequence[Threshold]) -> list[np.ndarray]:
     """Closed sides of cuts below a threshold or not proved above, one a connected piece."""
     label = graph.label.copy()
-    number, edges = _edges_between(label[graph.tail], label[graph.head], graph.nodes)
+    number, edges = edges_between(label[graph.tail], label[graph.head], graph.nodes)
     tells = np.zeros(graph.bins, dtype=bool)  # bins in which a class is published: of others no total is known
     tells[graph.bin[graph.standing]] = True
     known = tells[graph.bin[graph.tail]]
-    distinct = [_distinct(np.where(known, number, -1)[graph.edge], one) for one in thresholds]
+    distinct = [on_edges(np.where(known, number, -1)[graph.edge], one) for one in thresholds]
     while len(edges):
         tail, head = edges // graph.nodes, edges % graph.nodes
         enough = ~tells[graph.bin[tail]]
         if not enough.any():  # groups at the thresholds are in no small cut: their ends stay together
             enough = np.ones(len(edges), dtype=bool)
             for pairs, one in zip(distinct, thresholds, strict=True):
-                enough &= _held(pairs, len(edges)) >= one.least
+                enough &= held(pairs, len(edges)) >= one.least
         if not enough.any():
             enough, small = _proved(tail, head, distinct, thresholds, graph.nodes)
             if not enough.any():
                 return [side[label] for side in small]
-        united = _united(tail, head, enough, graph.nodes)
-        label = united[label]
-        number, edges = _edges_between(united[tail], united[head], graph.nodes)
-        distinct = [_merged(pairs, number) for pairs in distinct]
+        same = united(tail, head, enough, graph.nodes)
+        label = same[label]
+        number, edges = edges_between(same[tail], same[head], graph.nodes)
+        distinct = [merged(pairs, number) for pairs in distinct]
     return []
 
 
 def _proved(
-    tail: np.ndarray, head: np.ndarray, distinct: Sequence[_Pairs], thresholds: Sequence[Threshold], nodes: int
+    tail: np.ndarray, head: np.ndarray, distinct: Sequence[Pairs], thresholds: Sequence[Threshold], nodes: int
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """One edge of each piece that is in no small cut, where one is found; and small cuts of the other pieces."""
+    """Edges that are in no small cut, at least one of each piece that has one; and small cuts of the other pieces."""
     proved = np.zeros(len(tail), dtype=bool)
-    piece = _components(tail, head, nodes)[tail]
     spread = [1 if one.among is None else int(one.among.max(initial=0)) + 1 for one in thresholds]
     needs = [SHARES * one.least * parts for one, parts in zip(thresholds, spread, strict=True)]
-    shares = [_shares(pairs, len(tail)) for pairs in distinct]
-    order = np.argsort(piece, kind="stable")
+    shares = [shares_of(pairs, len(tail)) for pairs in distinct]
     small = []
-    for mine in np.split(order, np.flatnonzero(np.diff(piece[order])) + 1):
+    for mine, pairs in pieces_of(components(tail, head, nodes)[tail], distinct):
         places, at = np.unique(np.concatenate([tail[mine], head[mine]]), return_inverse=True)
         first, last = at[: len(mine)], at[len(mine) :]
-        network = Network(first, last, len(places))
-        capacities = [share[mine].tolist() for share in shares]
         doubt: np.ndarray | None = None
-        for number in _busiest(first, last, shares[0][mine])[:TRIES].tolist():
-            sides = [network.small_side(number, own, need) for own, need in zip(capacities, needs, strict=True)]
-            doubt = next((side for side in sides if side is not None), None)
+        if len(places) > FEW:
+            network = Network(first, last, len(places))
+            capacities = [share[mine].tolist() for share in shares]
+            for number in _busiest(first, last, shares[0][mine])[:TRIES].tolist():
+                sides = [network.small_side(number, own, need) for own, need in zip(capacities, needs, strict=True)]
+                doubt = next((side for side in sides if side is not None), None)
+                if doubt is None:
+                    proved[mine[number]] = True
+                    break
             if doubt is None:
-                proved[mine[number]] = True
-                break
-        if doubt is not None:
-            side = _settled(mine, first, last, distinct, thresholds, len(places))
-            if side is not None:
-                found = np.zeros(nodes, dtype=bool)
-                found[places[side if side.any() else doubt]] = True
-                small.append(found)
-            else:
-                proved[mine] = True
+                continue
+        side = _settled(first, last, pairs, thresholds, len(places))
+        if side is None:
+            proved[mine] = True
+        else:
+            found = np.zeros(nodes, dtype=bool)
+            found[places[side if side.any() else doubt]] = True
+            small.append(found)
     return proved, small
 
 
@@ -282,93 +282,22 @@ def _busiest(tail: np.ndarray, head: np.ndarray, share: np.ndarray) -> np.ndarra
 
 
 def _settled(
-    mine: np.ndarray,
-    first: np.ndarray,
-    last: np.ndarray,
-    distinct: Sequence[_Pairs],
-    thresholds: Sequence[Threshold],
-    nodes: int,
+    first: np.ndarray, last: np.ndarray, distinct: Sequence[Pairs], thresholds: Sequence[Threshold], nodes: int
 ) -> np.ndarray | None:
     """The exact answer for one piece: a small closed side, None where there is none, no node where it is not settled."""
     unsettled = False
     for pairs, one in zip(distinct, thresholds, strict=True):
-        number = np.full(int(max(mine.max(), pairs[0].max(initial=0))) + 1, -1)
-        number[mine] = np.arange(len(mine))
-        settled, side = small_side(first, last, _merged(pairs, number), one.least)
+        settled, side = small_side(first, last, pairs, one.least)
         if side is not None:
             return side
         unsettled |= not settled
     return np.zeros(nodes, dtype=bool) if unsettled else None
 
 
-def _edges_between(tail: np.ndarray, head: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Number of each edge among those between different nodes (else -1), and their codes."""
-    codes = np.where(tail == head, -1, tail * nodes + head)
-    found = np.unique(codes)
-    found = found[found >= 0]
-    number = np.searchsorted(found, codes)
-    return np.where(codes >= 0, number, -1), found
-
-
-def _united(tail: np.ndarray, head: np.ndarray, both: np.ndarray, nodes: int) -> np.ndarray:
-    """Nodes that lie on the same side of every small closed cut get one label."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    rows, columns = np.concatenate([tail, head[both]]), np.concatenate([head, tail[both]])
-    matrix = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(nodes, nodes))
-    labels: np.ndarray = connected_components(matrix.tocsr(), directed=True, connection="strong")[1]
-    first = np.full(labels.max() + 1, nodes)
-    np.minimum.at(first, labels, np.arange(nodes))
-    return first[labels]
-
-
-def _components(tail: np.ndarray, head: np.ndarray, nodes: int) -> np.ndarray:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    matrix = coo_array((np.ones(len(tail), dtype=np.int8), (tail, head)), shape=(nodes, nodes))
-    found: np.ndarray = connected_components(matrix.tocsr(), directed=False)[1]
-    return found
-
-
-def _distinct(edge: np.ndarray, one: Threshold) -> _Pairs:
-    """Distinct (edge, person, group); rows of nobody and within one node are left out."""
-    group = np.zeros(len(edge), dtype=np.int64) if one.among is None else one.among
-    keep = one.codes >= 0
-    return _merged((np.arange(int(keep.sum())), one.codes[keep], group[keep]), edge[keep])
-
-
-def _merged(pairs: _Pairs, number: np.ndarray) -> _Pairs:
-    """The same of merged edges; ``number`` is the merged edge of each, -1 for none."""
-    edge, person, group = number[pairs[0]], pairs[1], pairs[2]
-    keep = edge >= 0
-    people, groups = int(person.max(initial=0)) + 1, int(group.max(initial=0)) + 1
-    codes = np.unique((edge[keep] * people + person[keep]) * groups + group[keep])
-    return codes // groups // people, codes // groups % people, codes % groups
-
-
-def _held(pairs: _Pairs, count: int) -> np.ndarray:
-    """Persons of each edge: the most that one group of operators has."""
-    edges, _, groups = pairs
-    size = int(groups.max(initial=0)) + 1
-    table: np.ndarray = np.bincount(edges * size + groups, minlength=count * size).reshape(count, size)
-    return table.max(axis=1)
-
-
-def _shares(pairs: _Pairs, count: int) -> np.ndarray:
-    """Shares of the people on each edge: each person of a group of operators is divided over his edges."""
-    edges, people, groups = pairs
-    owner = people * (int(groups.max(initial=0)) + 1) + groups
-    share = SHARES // np.bincount(owner, minlength=1)[owner]
-    found: np.ndarray = np.bincount(edges, weights=share, minlength=count).astype(np.int64)
-    return found
-
-
 def _victims(graph: _Graph, side: np.ndarray, trips: np.ndarray, told: Told | None) -> tuple[set[int], int | None]:
     """What falls, fewest trips first, so that both sides of a cut become one: classes, or a told group between them."""
     tail, head = graph.label[graph.tail], graph.label[graph.head]
-    pieces = _components(tail, head, graph.nodes)
+    pieces = components(tail, head, graph.nodes)
     mine = pieces[graph.label] == pieces[tail[np.flatnonzero(side[graph.tail] & ~side[graph.head])[0]]]
     standing = np.flatnonzero(mine & graph.standing)
     choices: list[tuple[int, set[int], int | None]] = []

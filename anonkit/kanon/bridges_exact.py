@@ -2,14 +2,17 @@
 
 Least cuts of divided people (`bridges`) prove most pieces safe. Where people travel in several groups of a piece they may
 prove too little; then the question itself is asked: is there a closed side whose leaving groups hold fewer people than the
-threshold in every fleet? Variables are the side of each node and whether a person leaves; a piece is small once what is
-proved has been joined. Solved by HiGHS (Huangfu and Hall 2018). A piece that is too large or not settled is not called safe.
+threshold in every fleet? Of a piece of few nodes all sides are looked at; of others it is an integer programme, whose
+variables are the side of each node and whether a person leaves, solved by HiGHS (Huangfu and Hall 2018). A piece that is too
+large or not settled is not called safe.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+FEW = 13
+"""Nodes of a piece of which all sides are looked at: about a millisecond."""
 PAIRS = 5_000
 """Pieces of more pairs (group, person) are not tried."""
 NODES = 20_000
@@ -28,6 +31,8 @@ def small_side(
     least : the threshold; a cut holds the most people that one fleet has of it (ruling 2).
     """
     edges, people, fleets = pairs
+    if max(tail.max(), head.max()) < FEW:
+        return True, _of_all(tail, head, pairs, least)
     if len(edges) > PAIRS:
         return False, None
     if not len(edges):  # rows of nobody alone: no one is counted, and the number is known (ruling 1)
@@ -77,3 +82,29 @@ def small_side(
     if found.x is None:
         return found.status == 2, None
     return True, np.asarray(found.x[:nodes] > 0.5)  # a cut edge leads from 1 to 0, any other is level
+
+
+def _of_all(
+    tail: np.ndarray, head: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray], least: int
+) -> np.ndarray | None:
+    """The closed side whose cut holds fewest people, if these are too few; each side is a number of one bit a node."""
+    nodes = int(max(tail.max(), head.max())) + 1
+    sides = np.arange(1, 2**nodes - 1, dtype=np.int32)
+    for start, end in zip(tail.tolist(), head.tolist(), strict=True):
+        sides = sides[(sides >> end & ~sides >> start & 1) == 0]  # with an end, where its trips come from
+    cut = (sides[:, None] >> tail & ~sides[:, None] >> head & 1).astype(bool)
+    some = cut.any(axis=1)
+    sides, cut = sides[some], cut[some]
+    if not len(sides):
+        return None
+    edges, people, fleets = pairs
+    held = np.zeros(len(sides), dtype=np.int64)
+    for fleet in np.unique(fleets):
+        mine = fleets == fleet
+        names, person = np.unique(people[mine], return_inverse=True)
+        on = np.zeros((len(tail), len(names)), dtype=np.float32)
+        on[edges[mine], person.ravel()] = 1.0
+        held = np.maximum(held, (cut.astype(np.float32) @ on > 0).sum(axis=1))
+    place = int(np.argmin(held))
+    found: np.ndarray | None = (sides[place] >> np.arange(nodes) & 1).astype(bool) if held[place] < least else None
+    return found

@@ -21,21 +21,25 @@ class's members share beside destinations.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
+import numpy as np
+import pyarrow as pa
 
-from anonkit.classes import Protection, Tally, class_counts, coarser, is_safe, small_rests, tally_rows, thin_rows
-from anonkit.engine import Session, identifier
+from anonkit.classes import Counts, Protection, Tally, class_counts, coarser, is_safe, small_rests, tally_rows
+from anonkit.classes.counts import PERSONS, RECORD, REST_ROWS, ROWS
+from anonkit.engine import Session
 from anonkit.geo import Tessellation, TimeBins
 from anonkit.kanon.diversity import less_alike
-from anonkit.kanon.operators import COUNTED, OPERATOR, less_alone, less_dominated, named_alone, tally_operators
+from anonkit.kanon.lots import Lot, Placed, Setting, read_lots
+from anonkit.kanon.operators import OPERATOR, less_alone, less_dominated, named_alone
 from anonkit.kanon.products import Kind, Part, Product, Step, check_chain
-from anonkit.kanon.system import PublishedStep, suppress_beside
+from anonkit.kanon.system import Standing, suppress_beside, told_by
 
-NOTHING = -1
-"""Of a row that a part does not tell."""
+DRIVER = "driver"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,26 +89,29 @@ class Decisions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Setting:
-    grid: Tessellation
-    base: TimeBins
-    protection: Protection
-    session: Session
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Counted:
-    """The tallies at one step's level, and what that step has told since they were made."""
+    """The tallies at one step's level, and which classes that step tells since they were made."""
 
-    step: Step
+    placed: Placed
     people: Tally
-    drivers: Tally | None
+    drivers: Tally | None = None
     operators: Tally | None = None
-    published: nw.LazyFrame[Any] | None = None
+    told: np.ndarray | None = None
 
     @property
     def tallies(self) -> tuple[Tally, ...]:
         return (self.people,) if self.drivers is None else (self.people, self.drivers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Decided:
+    """One step in one lot."""
+
+    placed: Placed
+    counts: Counts
+    standing: np.ndarray
+    beside: int
+    alike: int
 
 
 def decide_products(
@@ -143,84 +150,72 @@ def decide_products(
     -------
     Rulings 1, 4-7, 9, 11; Sweeney 2002 for k-anonymity; Fischetti and Salazar 2001 for complementary suppression.
     """
-    setting = _Setting(grid=grid, base=base, protection=protection, session=session)
+    setting = Setting(grid=grid, base=base, protection=protection, session=session)
     steps = check_chain(products, base)
-    decided: list[Decision] = []
+    told, thinned = session.gather(), 0
+    classes, published = [session.gather() for _ in steps], [session.gather() for _ in steps]
+    numbers = np.zeros((len(steps), 3), dtype=np.int64)
+    for lot in read_lots(rows, steps, setting):
+        decided = _decide_lot(lot, steps, setting)
+        standing = tuple(Standing(placed=one.placed, rows=one.counts[ROWS], stands=one.standing) for one in decided)
+        beside = suppress_beside(lot, standing, protection=protection)
+        for number, (one, stands) in enumerate(zip(decided, beside.stands, strict=True)):
+            classes[number].add(one.placed.table(np.flatnonzero(one.counts[ROWS] > 0), one.counts))
+            published[number].add(one.placed.table(np.flatnonzero(stands), one.counts))
+            numbers[number] += (one.beside, one.alike, beside.fallen[number])
+        left = tuple(replace(one, stands=stands) for one, stands in zip(standing, beside.stands, strict=True))
+        told.add(_with_told(lot, left))
+        thinned += lot.thinned
+    decisions = tuple(
+        Decision(
+            step=step,
+            classes=classes[number].frame(),
+            published=published[number].frame(),
+            suppressed_beside=int(numbers[number, 0]),
+            suppressed_alike=int(numbers[number, 1]),
+            suppressed_system=int(numbers[number, 2]),
+        )
+        for number, step in enumerate(steps)
+    )
+    return Decisions(steps=decisions, rows=told.frame(), thinned=thinned)
+
+
+def _decide_lot(lot: Lot, steps: tuple[Step, ...], setting: Setting) -> list[_Decided]:
+    """All steps of one lot, from fine to coarse."""
+    decided: list[_Decided] = []
     pairs: _Counted | None = None
-    thinned = 0
     for step in (step for step in steps if step.part.end is None):
-        before = pairs
-        if before is None:
-            pairs, rows, thinned = _first(rows, step, setting)
-        else:
-            pairs = _next(before, step, setting)
-            _drop(before, session)
-        decision, pairs = _decide(pairs, setting)
-        decided.append(decision)
+        pairs = _first(step, lot, setting) if pairs is None else _next(pairs, step, lot, setting)
+        one, pairs = _decide(pairs, setting)
+        decided.append(one)
     for part in dict.fromkeys(step.part for step in steps if step.part.end is not None):
         counted = pairs  # each direction is held against trips and flows, not the other
         for step in part.steps():
-            before = counted
-            counted = _first(rows, step, setting)[0] if before is None else _next(before, step, setting)
-            if before is not None and before is not pairs:
-                _drop(before, session)
-            decision, counted = _decide(counted, setting)
-            decided.append(decision)
-        if counted is not None:
-            _drop(counted, session)
-    told = session.table("SELECT * FROM {told}", told=_with_told(rows, decided, setting))
-    published = tuple(PublishedStep(step=decision.step, published=decision.published) for decision in decided)
-    beside = suppress_beside(told, published, grid=grid, base=base, protection=protection, session=session)
-    standing = zip(decided, beside.published, beside.fallen, strict=True)
-    decided = [replace(decision, published=kept, suppressed_system=fell) for decision, kept, fell in standing]
-    return Decisions(steps=tuple(decided), rows=beside.rows, thinned=thinned)
+            counted = _first(step, lot, setting) if counted is None else _next(counted, step, lot, setting)
+            one, counted = _decide(counted, setting)
+            decided.append(one)
+    return decided
 
 
-def _first(rows: nw.LazyFrame[Any], step: Step, setting: _Setting) -> tuple[_Counted, nw.LazyFrame[Any], int]:
-    """The tallies of the finest level, the rows they are of, and how many rows thinning dropped from the whole release."""
-    protection, session, max_rows = setting.protection, setting.session, step.part.product.max_rows
-    coarse = step.coarse(setting.grid, setting.base)
-    names = rows.collect_schema().names()
-    plain = [name for name in names if name not in coarse]
-
-    def keyed() -> nw.LazyFrame[Any]:
-        return rows.select(*plain, *(expression.alias(name) for name, expression in coarse.items()))
-
-    people = tally_rows(
-        keyed(),
-        tuple(coarse),
-        unit=protection.unit,
-        among=protection.among,
-        record="record" in plain,
-        max_rows=max_rows,
-        session=session,
-    )
-    thinned = 0
-    if max_rows is not None:
-        counting = "SELECT count(*) FROM {rows}"
-        kept = session.value("SELECT coalesce(sum(n), 0)::BIGINT FROM {tally}", tally=people.frame)
-        thinned = session.value(counting, rows=rows) - kept
-    if thinned and max_rows is not None:
-        heavy = thin_rows(
-            step.keyed(rows, setting.grid, setting.base), step.keys, unit=protection.unit, max_rows=max_rows
-        )
-        rows = session.checkpoint(heavy.select(*names), "thinned")
-    drivers = None
+def _first(step: Step, lot: Lot, setting: Setting) -> _Counted:
+    """The tallies of the finest level."""
+    protection, placed = setting.protection, lot.place(step, setting)
+    of, size = placed.of[lot.of], len(placed)
+    among = lot.column(protection.among).codes if protection.among is not None else None
+    record = lot.table.column(RECORD).fill_null(0).to_numpy() if RECORD in lot.table.column_names else None
+    unit = lot.column(protection.unit).known()
+    people = tally_rows(of, unit, classes=size, among=among, record=record)
+    drivers = operators = None
     if protection.k_driver is not None:
-        drivers = tally_rows(keyed(), tuple(coarse), unit="driver", among=protection.among, session=session)
-    operators = None
+        drivers = tally_rows(of, lot.column(DRIVER).known(), classes=size, among=among)
     if protection.operator_share is not None:
-        rows_of = rows.with_columns(nw.col(OPERATOR).alias(COUNTED))
-        named = rows_of.select(
-            COUNTED, protection.unit, *(expression.alias(name) for name, expression in coarse.items())
-        )
-        operators = tally_operators(named, tuple(coarse), unit=protection.unit, session=session)
-    return _Counted(step=step, people=people, drivers=drivers, operators=operators), rows, thinned
+        operators = tally_rows(of, unit, classes=size, among=lot.column(OPERATOR).codes)
+    return _Counted(placed=placed, people=people, drivers=drivers, operators=operators)
 
 
-def _next(before: _Counted, step: Step, setting: _Setting) -> _Counted:
+def _next(before: _Counted, step: Step, lot: Lot, setting: Setting) -> _Counted:
     """The tallies of a coarser step, less what the one before has told."""
-    done, on = before.step, {column: name for name, column in before.step.sources.items()}
+    done, told = before.placed.step, before.told
     left: dict[str, str] = {}
     for name in before.people.left:
         left[name] = f"{name}-told" if name == done.part.told else name
@@ -228,141 +223,81 @@ def _next(before: _Counted, step: Step, setting: _Setting) -> _Counted:
         left[done.part.told] = "n-told"
     if done.number == len(done.part.product.roll_up):
         left.pop(done.part.told, None)
-    coarse = step.coarse(setting.grid, done.at.bins, level=done.at.level)
+    placed = lot.place(step, setting)
+    up = placed.of[before.placed.first]
+    assert told is not None
 
-    def up(tally: Tally | None) -> Tally | None:
-        if tally is None:
-            return None
-        return coarser(tally, coarse, told=before.published, on=on, left=left, session=setting.session)
+    def coarse(tally: Tally | None) -> Tally | None:
+        return None if tally is None else coarser(tally, up, classes=len(placed), told=told, left=left)
 
-    people = up(before.people)
+    people = coarse(before.people)
     assert people is not None
-    return _Counted(step=step, people=people, drivers=up(before.drivers), operators=up(before.operators))
+    return _Counted(placed=placed, people=people, drivers=coarse(before.drivers), operators=coarse(before.operators))
 
 
-def _drop(counted: _Counted, session: Session) -> None:
-    """Give back the memory of tallies that nobody needs any more."""
-    for tally in (*counted.tallies, counted.operators):
-        if tally is not None:
-            session.drop(tally.frame)
-
-
-def _decide(counted: _Counted, setting: _Setting) -> tuple[Decision, _Counted]:
+def _decide(counted: _Counted, setting: Setting) -> tuple[_Decided, _Counted]:
     """Decide one step."""
-    protection, session, step = setting.protection, setting.session, counted.step
+    protection, placed = setting.protection, counted.placed
+    step = placed.step
     left = step.part.told if step.number else None
-    tables = {"tally": counted.people.frame}
-    if counted.drivers is not None:
-        tables["drivers"] = counted.drivers.frame
     counts = class_counts(counted.people, left=left, drivers=counted.drivers)
-    classes = session.table(_named(counts, step), **tables)
-    safe = classes.filter(is_safe(protection, rest=True))
-    published = session.table("SELECT * FROM {safe}", safe=safe)
+    frame = nw.from_native(pa.table(counts)).select(is_safe(protection, rest=True).alias("safe"))
+    stands = frame["safe"].to_numpy().astype(bool)
     alone = named_alone(step, protection)
     if counted.operators is not None and not alone:
-        published = less_dominated(
-            published, counted.operators, left=left, sources=step.sources, protection=protection, session=session
-        )
+        stands = less_dominated(stands, counts[ROWS], counted.operators, left=left, protection=protection)
     alike = beside = 0
     while True:
-        published, fallen = _settled(classes, published, step, setting)
+        stands, fallen = _settled(placed, stands, counts, protection)
         alike += fallen
-        victims = _bins_with_small_rest(counted, published, setting)
-        beside += len(victims)
-        if not victims:
+        bins = _bins_with_small_rest(counted, stands, setting)
+        beside += len(bins)
+        if not len(bins):
             break
-        published = session.table(_less_victims(step, victims), published=published)
+        stands = _less_victims(placed, stands, counts, bins)
         if not alone and (
             step.part.end is not None or protection.l_places < 2
         ):  # what fell holds the thresholds, so the rest now does
             break
-    names = dict(zip(step.keys, step.part.product.keys, strict=True))
-    decision = Decision(
-        step=step,
-        classes=classes.rename(names),
-        published=published.rename(names),
-        suppressed_beside=beside,
-        suppressed_alike=alike,
-    )
-    return decision, replace(counted, published=published)
+    decided = _Decided(placed=placed, counts=counts, standing=stands, beside=beside, alike=alike)
+    return decided, replace(counted, told=stands)
 
 
-def _named(counts: str, step: Step) -> str:
-    """Class counts under the working names of the step's keys, in their order."""
-    sources, constants = step.sources, step.constants
-    listed = [
-        f"{identifier(sources[name]) if name in sources else _literal(constants[name])} AS {identifier(name)}"
-        for name in step.keys
-    ]
-    spent = ", ".join(identifier(column) for column in sources.values())
-    return f"SELECT {', '.join(listed)}, * EXCLUDE ({spent}) FROM ({counts})"
-
-
-def _literal(value: str | int) -> str:
-    return f"{value}::BIGINT" if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
-
-
-def _bins_with_small_rest(counted: _Counted, published: nw.LazyFrame[Any], setting: _Setting) -> list[int]:
+def _bins_with_small_rest(counted: _Counted, stands: np.ndarray, setting: Setting) -> np.ndarray:
     """Time bins whose untold rest is neither nothing nor large enough, though this step tells more of them."""
-    protection, on = setting.protection, {column: name for name, column in counted.step.sources.items()}
-    bins: set[int] = set()
-    for tally, threshold in zip(counted.tallies, (protection.k, protection.k_driver), strict=False):
-        assert threshold is not None
-        query = small_rests(tally, "start_bin", on, threshold)
-        bins |= {row[0] for row in setting.session.rows(query, tally=tally.frame, told=published)}
-    return sorted(bins)
-
-
-def _with_told(rows: nw.LazyFrame[Any], decided: list[Decision], setting: _Setting) -> nw.LazyFrame[Any]:
-    """Rows with each part's ``told``: the first of its levels that publishes the row's class, or nothing."""
-    names = rows.collect_schema().names()
-    fresh: dict[str, nw.Expr] = {}
-    tables: dict[str, nw.LazyFrame[Any]] = {}
-    joins: list[str] = []
-    cases: dict[str, list[str]] = {}
-    for number, decision in enumerate(decided):
-        step, part = decision.step, decision.part
-        coarse, wanted = step.coarse(setting.grid, setting.base), dict(zip(step.keys, part.product.keys, strict=True))
-        on = []
-        for key, column in step.sources.items():
-            name = column if column in names and column in part.product.columns else f"_{column}_{number}"
-            if name not in names:
-                fresh[name] = coarse[column]
-            on.append(f"r.{identifier(name)} = p{number}.{identifier(wanted[key])}")
-        right = ", ".join(identifier(wanted[key]) for key in step.sources)
-        tables[f"published_{number}"] = decision.published
-        joins.append(
-            f"LEFT JOIN (SELECT {right}, true AS hit FROM {{published_{number}}}) p{number} ON {' AND '.join(on)}"
-        )
-        cases.setdefault(part.told, []).append(f"WHEN p{number}.hit THEN {step.number}")
-    told = [
-        f"(CASE {' '.join(whens)} ELSE {NOTHING} END)::BIGINT AS {identifier(name)}" for name, whens in cases.items()
+    protection = setting.protection
+    found = [
+        small_rests(tally, counted.placed.bins, stands, threshold)
+        for tally, threshold in zip(counted.tallies, (protection.k, protection.k_driver or 0), strict=False)
     ]
-    plain = [f"r.{identifier(name)}" for name in names]
-    keyed = rows.with_columns(*(expression.alias(name) for name, expression in fresh.items()))
-    query = f"SELECT {', '.join([*plain, *told])} FROM {{rows}} r {' '.join(joins)}"
-    return setting.session.frame(query, rows=keyed, **tables)
+    return np.unique(np.concatenate(found))
 
 
-def _less_victims(step: Step, bins: list[int]) -> str:
-    """SQL of ``{published}`` less the smallest class that adds to the rest of each of these bins."""
-    keys, key = ", ".join(identifier(name) for name in step.keys), identifier(step.bin_key)
-    listed = ", ".join(str(number) for number in bins)
-    return (
-        f"SELECT * FROM {{published}} QUALIFY NOT ({key} IN ({listed}) AND rest_rows > 0 AND row_number() OVER "
-        f"(PARTITION BY {key}, rest_rows > 0 ORDER BY rows, {keys}) = 1)"
-    )
+def _less_victims(placed: Placed, stands: np.ndarray, counts: Counts, bins: np.ndarray) -> np.ndarray:
+    """What stands less the smallest class that adds to the rest of each of these bins."""
+    mine = np.flatnonzero(stands & (counts[REST_ROWS] > 0) & np.isin(placed.bins, bins))
+    order = mine[np.lexsort((mine, counts[ROWS][mine], placed.bins[mine]))]
+    _, first = np.unique(placed.bins[order], return_index=True)
+    left = stands.copy()
+    left[order[first]] = False
+    return left
 
 
-def _settled(
-    classes: nw.LazyFrame[Any], published: nw.LazyFrame[Any], step: Step, setting: _Setting
-) -> tuple[nw.LazyFrame[Any], int]:
+def _settled(placed: Placed, stands: np.ndarray, counts: Counts, protection: Protection) -> tuple[np.ndarray, int]:
     """Classes that neither give a destination away nor name an operator alone, and how many fell for it."""
     fallen, alone = 0, 1
     while alone:
-        published, alike = less_alike(classes, published, step, protection=setting.protection, session=setting.session)
+        stands, alike = less_alike(placed, stands, counts[PERSONS], protection=protection)
         alone = 0
-        if named_alone(step, setting.protection):
-            published, alone = less_alone(published, step, setting.session)
+        if named_alone(placed.step, protection):
+            stands, alone = less_alone(placed, stands)
         fallen += alike + alone
-    return published, fallen
+    return stands, fallen
+
+
+def _with_told(lot: Lot, standing: Sequence[Standing]) -> pa.Table:
+    """Rows with each part's ``told``: the first of its levels that publishes the row's class, or nothing."""
+    table = lot.table
+    for part, told in told_by(standing).items():
+        table = table.append_column(part.told, pa.array(told[lot.of]))
+    return table

@@ -17,24 +17,14 @@ is off the largest contributor's own by at least 1/s - 1 of it; 9/10 is p = 11 %
 
 from __future__ import annotations
 
-from typing import Any
+import numpy as np
 
-import narwhals.stable.v2 as nw
-
-from anonkit.classes import Protection
-from anonkit.classes.counts import ROWS
-from anonkit.classes.tallies import OPEN, N, Tally, tally_rows
-from anonkit.engine import Session, identifier
+from anonkit.classes import NOBODY, Protection, Tally, groups
+from anonkit.classes.arrays import most, packed, runs, sums
+from anonkit.kanon.lots import Placed
 from anonkit.kanon.products import Step
 
 OPERATOR = "operator"
-COUNTED = "_operator"
-"""Working name of the operator where the class may have it as a column too."""
-
-
-def tally_operators(rows: nw.LazyFrame[Any], keys: tuple[str, ...], *, unit: str, session: Session) -> Tally:
-    """People and rows of each operator in each class; ``rows`` have `COUNTED` beside the class's columns."""
-    return tally_rows(rows, keys, unit=unit, among=COUNTED, session=session)
 
 
 def named_alone(step: Step, protection: Protection) -> bool:
@@ -43,50 +33,52 @@ def named_alone(step: Step, protection: Protection) -> bool:
 
 
 def less_dominated(
-    classes: nw.LazyFrame[Any],
-    tally: Tally,
-    *,
-    left: str | None,
-    sources: dict[str, str],
-    protection: Protection,
-    session: Session,
-) -> nw.LazyFrame[Any]:
+    standing: np.ndarray, rows: np.ndarray, tally: Tally, *, left: str | None, protection: Protection
+) -> np.ndarray:
     """Classes of which no operator has more than its share, and none has few people beside a larger one.
 
     Parameters
     ----------
-    classes : with ``rows`` and working names of the keys. tally : from `tally_operators`, at the same level.
-    left : column of rows that the part has not told yet, or None. sources : working name of a key → column of the tally.
+    standing : whether each class is to be published. rows : rows of each.
+    tally : of people among *operators*, at the same level. left : its column of rows that the part has not told, or None.
     """
     share = protection.operator_share
     assert share is not None
-    n, unit, keys = identifier(left or N), identifier(tally.unit), ", ".join(identifier(key) for key in tally.keys)
-    on = " AND ".join(
-        f"c.{identifier(key)} IS NOT DISTINCT FROM o.{identifier(column)}" for key, column in sources.items()
-    )
-    enough = "true"
+    assert tally.among is not None
+    n = tally.n if left is None else tally.left[left]
+    mine = np.flatnonzero(n > 0)
+    of, n, open_, known = tally.of[mine], n[mine], tally.open[mine], tally.unit[mine] != NOBODY
+    among = tally.among[mine]
+    starts = runs(packed([(of, tally.classes), (among, int(among.max(initial=0)) + 1)]))
+    at = of[starts]
+    largest = np.zeros(tally.classes, dtype=np.int64)
+    largest[at[runs(at)]] = most(sums(n, starts), runs(at))
+    enough = largest * share.denominator <= rows * share.numerator
     if protection.insiders:
-        enough = " AND ".join(
-            f"(coalesce({name}, 0) = 0 OR {name} >= {protection.k})" for name in ("second", "second_rest")
-        )
-    return session.table(
-        f"SELECT c.* FROM {{classes}} c JOIN (SELECT {keys}, max(n) AS top, list_sort(list(p), 'DESC')[2] AS second, "
-        f"list_sort(list(r), 'DESC')[2] AS second_rest FROM (SELECT {keys}, sum({n})::BIGINT AS n, count({unit}) AS p, "
-        f"count({unit}) FILTER ({OPEN} > 0) AS r FROM {{tally}} WHERE {n} > 0 GROUP BY {keys}, {COUNTED}) GROUP BY {keys}) o ON {on} "
-        f"WHERE o.top * {share.denominator} <= c.{ROWS} * {share.numerator} AND {enough}",
-        classes=classes,
-        tally=tally.frame,
-    )
+        for people in (sums(known, starts), sums(known & (open_ > 0), starts)):
+            second = _second(at, people, tally.classes)
+            enough &= (second == 0) | (second >= protection.k)
+    found: np.ndarray = standing & enough
+    return found
 
 
-def less_alone(published: nw.LazyFrame[Any], step: Step, session: Session) -> tuple[nw.LazyFrame[Any], int]:
+def _second(at: np.ndarray, people: np.ndarray, classes: int) -> np.ndarray:
+    """The second largest number of each class, 0 where it has one."""
+    order = np.lexsort((-people, at))
+    place = runs(at[order]) + 1
+    held = place[(place < len(order))]
+    held = held[at[order][held] == at[order][held - 1]]
+    found = np.zeros(classes, dtype=np.int64)
+    found[at[order][held]] = people[order][held]
+    return found
+
+
+def less_alone(placed: Placed, standing: np.ndarray) -> tuple[np.ndarray, int]:
     """Classes that stand beside another operator's of the same places and time, and how many did not."""
-    operator = identifier(f"_key_{OPERATOR}")
-    others = ", ".join(identifier(key) for key in step.keys if key != f"_key_{OPERATOR}")
-    beside = session.table(
-        f"SELECT * FROM {{published}} SEMI JOIN (SELECT {others} FROM {{published}} GROUP BY {others} "
-        f"HAVING min({operator}) <> max({operator})) USING ({others})",
-        published=published,
-    )
-    counting = "SELECT count(*) FROM {classes}"
-    return beside, session.value(counting, classes=published) - session.value(counting, classes=beside)
+    others = [column for key, column in placed.keys.items() if key != f"_key_{OPERATOR}"]
+    of = groups(others).of
+    operators = np.bincount(
+        of[standing], minlength=len(of)
+    )  # a class differs from its neighbours in the operator alone
+    beside: np.ndarray = standing & (operators[of] > 1)
+    return beside, int(standing.sum() - beside.sum())

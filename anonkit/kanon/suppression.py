@@ -14,7 +14,8 @@ import narwhals.stable.v2 as nw
 from anonkit.classes import Protection
 from anonkit.engine import Session
 from anonkit.geo import Tessellation, TimeBins
-from anonkit.kanon.decide import NOTHING, Decisions
+from anonkit.kanon.decide import Decisions
+from anonkit.kanon.system import UNTOLD
 
 BANDS = ("0", "<5", "5-20", "20-50", ">50")
 """Suppressed share in per cent; ``withheld`` stands for a zone-hour that is too small to tell."""
@@ -46,7 +47,7 @@ def suppression_bands(
             nw.col(protection.unit).alias("unit"),
             *([nw.col("driver").alias("helper")] if protection.k_driver is not None else []),
             *([nw.col(protection.among).alias("among")] if protection.among is not None else []),
-            *((nw.col(part.told) == NOTHING).alias(f"hidden{number}") for number, part in enumerate(parts)),
+            *((nw.col(part.told) == UNTOLD).alias(f"hidden{number}") for number, part in enumerate(parts)),
         )
         area = grid.coarsen(nw.col("cell"), level).alias("area")
         counted = [

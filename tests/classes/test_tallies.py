@@ -6,10 +6,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import narwhals.stable.v2 as nw
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from anonkit.classes import Tally, class_counts, coarser, count_classes, small_rests, tally_rows
+from anonkit.classes import (
+    NOBODY,
+    Tally,
+    arrays,
+    class_counts,
+    coarser,
+    count_classes,
+    distinct,
+    groups,
+    small_rests,
+    tally_rows,
+)
+from anonkit.classes.coded import Coded
 from anonkit.engine import Session
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,16 +41,25 @@ def session() -> Iterator[Session]:
         yield opened
 
 
-def table(rows: list[tuple[Any, ...]], session: Session) -> nw.LazyFrame[Any]:
+def table(rows: list[tuple[Any, ...]]) -> pa.Table:
     names = ("fine", "person", "driver", "grouped")
     columns = {name: pa.array([row[at] for row in rows], pa.int64()) for at, name in enumerate(names)}
     columns["record"] = pa.array([None if row[1] is None else 100 * row[1] for row in rows], pa.int64())
-    return session.from_arrow(pa.table(columns))
+    return pa.table(columns)
 
 
-def lines(frame: nw.LazyFrame[Any], session: Session, names: list[str]) -> list[tuple[Any, ...]]:
-    collected: pd.DataFrame = session.collect(frame).to_pandas()[names]
-    return sorted(collected.itertuples(index=False, name=None))
+def tally_of(rows: pa.Table, unit: str, *, apart: bool = False, classes: int = 6) -> Tally:
+    return tally_rows(
+        rows.column("fine").to_numpy(),
+        Coded.of(rows.column(unit)).known(),
+        classes=classes,
+        among=rows.column("grouped").to_numpy() if apart else None,
+        record=rows.column("record").fill_null(0).to_numpy() if unit == "person" else None,
+    )
+
+
+def lines(counted: pd.DataFrame, names: list[str]) -> list[tuple[Any, ...]]:
+    return sorted(counted[counted["rows"] > 0][names].itertuples(index=False, name=None))
 
 
 @settings(max_examples=25, deadline=None)
@@ -45,56 +67,91 @@ def lines(frame: nw.LazyFrame[Any], session: Session, names: list[str]) -> list[
 def test_coarser_tally_counts_as_the_rows_do(
     session: Session, rows: list[tuple[Any, ...]], told: set[int], apart: bool
 ) -> None:
-    frame = table(rows, session)
-    among = "grouped" if apart else None
-    fine = tally_rows(frame, ("fine",), unit="person", among=among, record=True, session=session)
-    drivers = tally_rows(frame, ("fine",), unit="driver", among=among, session=session)
-    published = session.from_arrow(pa.table({"key": pa.array(sorted(told), pa.int64())}))
+    frame = table(rows)
+    hit = np.isin(np.arange(6), sorted(told))
 
     def halved(tally: Tally) -> Tally:
-        return coarser(
-            tally,
-            {"coarse": nw.col("fine") // 2},
-            told=published,
-            on={"fine": "key"},
-            left={"untold": "n-told", "every": "n"},
-            session=session,
-        )
+        up = np.arange(6) // 2
+        return coarser(tally, up, classes=3, told=hit, left={"untold": "n-told", "every": "n"})
 
-    people = halved(fine)
-    counted = session.frame(
-        class_counts(people, drivers=halved(drivers)), tally=people.frame, drivers=halved(drivers).frame
-    )
+    people, drivers = halved(tally_of(frame, "person", apart=apart)), halved(tally_of(frame, "driver", apart=apart))
+    counted = pd.DataFrame(class_counts(people, drivers=drivers)).rename_axis("coarse").reset_index()
     open_ = ~nw.col("fine").is_in([-1, *sorted(told)])
-    keyed = frame.with_columns((nw.col("fine") // 2).alias("coarse"), open_.alias("open"))
-    again = count_classes(keyed, ["coarse"], unit="person", driver="driver", rest="open", record="record", among=among)
-    names = ["coarse", "rows", "persons", "top_rows", "record", "rest_rows", "rest_persons", "drivers", "rest_drivers"]
-    assert lines(counted, session, names) == lines(again, session, names)
+    keyed = session.from_arrow(frame).with_columns((nw.col("fine") // 2).alias("coarse"), open_.alias("open"))
+
+    def counts(frame: Any, driver: str | None = None) -> pd.DataFrame:
+        among = "grouped" if apart else None
+        found = count_classes(
+            frame, ["coarse"], unit="person", driver=driver, rest="open", record="record", among=among
+        )
+        return found.collect().to_pandas()
+
+    names = ["coarse", "rows", "persons", "top_rows", "record", "rest_rows", "rest_persons"]
+    helpers = [*names, "drivers", "rest_drivers"]
+    assert lines(counted, helpers) == lines(counts(keyed, "driver"), helpers)
 
     # what the part has not told: the same count over the rows that are left
-    left = session.frame(class_counts(people, left="untold"), tally=people.frame)
-    untold = count_classes(keyed.filter(open_), ["coarse"], unit="person", rest="open", record="record", among=among)
-    names = ["coarse", "rows", "persons", "top_rows", "record", "rest_rows", "rest_persons"]
-    assert lines(left, session, names) == lines(untold, session, names)
+    left = pd.DataFrame(class_counts(people, left="untold")).rename_axis("coarse").reset_index()
+    assert lines(left, names) == lines(counts(keyed.filter(open_)), names)
 
 
-@pytest.mark.parametrize(("most", "left"), [(None, [5, 1, 2]), (2, [2, 1, 2]), (1, [1, 1, 2])])
-def test_r06_tally_holds_at_most_so_many_rows_of_a_person_and_all_of_nobody(
-    session: Session, most: int | None, left: list[int]
-) -> None:
-    rows = [(0, 1, 1, 0)] * 5 + [(0, 2, 1, 0)] + [(0, None, 1, 0)] * 2
-    tally = tally_rows(table(rows, session), ("fine",), unit="person", max_rows=most, session=session)
-    found = {row[1]: row[2] for row in lines(tally.frame, session, ["fine", "person", "n"]) if row[1] == row[1]}
-    nobody = session.value("SELECT n FROM {tally} WHERE person IS NULL", tally=tally.frame)
-    assert [found[1], found[2], nobody] == left
+def test_r01_tally_holds_rows_of_nobody_as_rows_and_counts_no_person_for_them() -> None:
+    tally = tally_of(table([(0, 1, 1, 0)] * 5 + [(0, 2, 1, 0)] + [(0, None, 1, 0)] * 2), "person")
+    assert sorted(zip(tally.unit.tolist(), tally.n.tolist(), strict=True)) == [(NOBODY, 2), (0, 5), (1, 1)]
+    counted = class_counts(tally)
+    assert (counted["rows"][0], counted["persons"][0], counted["top_rows"][0]) == (8, 2, 5)
 
 
-def test_r11_bin_with_a_small_rest_is_found_in_persons_not_rows(session: Session) -> None:
+def test_r11_bin_with_a_small_rest_is_found_in_persons_not_rows() -> None:
     # class 0 is told of bin 0; beside it stay three rows of one person in class 1, of bin 1 nothing is told
     rows = [(0, 1, 1, 0), (0, 2, 1, 0), (1, 3, 1, 0), (1, 3, 1, 0), (1, 3, 1, 0), (5, 4, 1, 0)]
-    frame = table(rows, session).with_columns((nw.col("fine") // 4).alias("bin"))
-    tally = tally_rows(frame, ("fine", "bin"), unit="person", session=session)
-    told = session.from_arrow(pa.table({"key": pa.array([0], pa.int64())}))
-    query = small_rests(tally, "bin", {"fine": "key"}, 2)
-    assert session.rows(query, tally=tally.frame, told=told) == [(0,)]
-    assert session.rows(small_rests(tally, "bin", {"fine": "key"}, 1), tally=tally.frame, told=told) == []
+    tally, bins = tally_of(table(rows), "person"), np.arange(6) // 4
+    told = np.arange(6) == 0
+    assert small_rests(tally, bins, told, 2).tolist() == [0]
+    assert small_rests(tally, bins, told, 1).tolist() == []
+
+
+def test_r01_rest_of_nobody_is_a_rest_of_too_few() -> None:
+    tally = tally_of(table([(0, 1, 1, 0), (0, 2, 1, 0), (1, None, 1, 0)]), "person")
+    assert small_rests(tally, np.zeros(6, dtype=int), np.arange(6) == 0, 2).tolist() == [0]
+
+
+@given(
+    columns=st.integers(1, 4).flatmap(
+        lambda width: st.lists(st.tuples(*[st.integers(0, 3)] * width), min_size=0, max_size=20)
+    ),
+    most=st.sampled_from([arrays.MOST, 20]),
+)
+def test_groups_are_those_of_equal_lines_in_the_order_of_their_columns(columns: Any, most: int) -> None:
+    width = len(columns[0]) if columns else 1
+    codes = [(np.array([line[at] for line in columns], dtype=np.int32), 4) for at in range(width)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arrays, "MOST", most)  # of 20: too wide to pack, ranked on the way
+        found = groups(codes)
+    places = {line: number for number, line in enumerate(sorted(set(columns)))}
+    assert found.of.tolist() == [places[line] for line in columns]
+    assert found.sizes.tolist() == [columns.count(line) for line in places]
+    assert [columns[at] for at in found.first] == list(places)
+    assert found.sum(np.ones(len(columns), dtype=np.int32)).tolist() == found.sizes.tolist()
+
+
+def test_distinct_values_ascend() -> None:
+    assert distinct(np.array([3, 1, 3, 2, 1])).tolist() == [1, 2, 3]
+    assert distinct(np.zeros(0, dtype=np.int64)).tolist() == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[3, None, 1, 3], ["b", "a", None, "ə"], [None, None], [], [2.5, -1.0], [True, False, None]],
+)
+def test_codes_ascend_with_their_values_and_null_is_last(values: list[Any]) -> None:
+    coded = Coded.of(pa.chunked_array([pa.array(values, None if any(v is not None for v in values) else pa.int64())]))
+    assert coded.arrow().to_pylist() == values
+    known = [value for value in values if value is not None]
+    assert coded.values.to_pylist() == sorted(set(known)) + ([None] if None in values else [])
+    assert coded.known().tolist() == [NOBODY if value is None else sorted(set(known)).index(value) for value in values]
+
+
+def test_an_image_of_the_values_codes_the_lines_anew() -> None:
+    coded = Coded.of(pa.array([10, 25, 31, None])).through(pa.array([1, 2, 1, None]))
+    assert coded.arrow().to_pylist() == [1, 2, 1, None]

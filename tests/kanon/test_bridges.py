@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from anonkit.kanon import bridges
-from anonkit.kanon.bridges import Classes, Fallen, OpenRows, Threshold, Told, complementary, derivable
+from anonkit.kanon.bridges import Classes, Fallen, OpenRows, Told, complementary, derivable
+from anonkit.kanon.bridges_graph import Threshold
 from anonkit.publish import gate_system
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -43,9 +43,9 @@ RELEASES: list[dict[str, Any]] = [
 ]
 
 
-def stands(rows: Any, steps: Any, **_: Any) -> Beside:
+def stands(lot: Any, standing: Any, **_: Any) -> Beside:
     """The twin of ``suppress_beside``: nothing falls."""
-    return Beside(rows=rows, published=tuple(one.published for one in steps), fallen=(0,) * len(steps), cuts=0)
+    return Beside(stands=tuple(one.stands for one in standing), fallen=(0,) * len(standing), cuts=0)
 
 
 def decided(town: Any, products: dict[str, Any], k: int) -> SafeProducts:

@@ -141,8 +141,8 @@ def test_r11_nothing_can_be_subtracted_and_the_twin_without_the_rule_leaks(
     assert min(entry.persons for entry in found) == 1
 
 
-def _nothing_falls(rows: Any, steps: Any, **_: Any) -> Beside:
-    return Beside(rows=rows, published=tuple(one.published for one in steps), fallen=(0,) * len(steps), cuts=0)
+def _nothing_falls(lot: Any, standing: Any, **_: Any) -> Beside:
+    return Beside(stands=tuple(one.stands for one in standing), fallen=(0,) * len(standing), cuts=0)
 
 
 def test_behind_names_the_rows_of_every_published_count(town: Any) -> None:

@@ -155,7 +155,7 @@ def test_r06_twin_a_maker_who_names_an_operator_alone_is_refused(pool: Any, monk
     people(pool, "alpha", range(7))
     people(pool, "beta", range(20, 25))
     people(pool, "alpha", range(7), THREE)
-    monkeypatch.setattr(decide, "less_alone", lambda published, *_: (published, 0))
+    monkeypatch.setattr(decide, "less_alone", lambda placed, standing: (standing, 0))
     assert failed(pool, named(), "out") == {"operator_dominance"}
 
 
