@@ -11,6 +11,7 @@ from anonkit.cli.dp import app as dp
 from anonkit.cli.explain import explain
 from anonkit.cli.inspect import init, inspect
 from anonkit.cli.ledger import app as ledger
+from anonkit.cli.presets import presets
 from anonkit.cli.release import release
 from anonkit.cli.review import app as review
 from anonkit.cli.risk import risk
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command()(inspect)
 app.command()(init)
 app.command()(explain)
+app.command()(presets)
 app.command()(release)
 app.command()(verify)
 app.command()(risk)

@@ -8,6 +8,8 @@ threshold is read in persons. Louisville's is documented as unsafe and cannot be
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -46,6 +48,38 @@ class Preset:
             return "inside"
         return "public" if self.least >= 11 else "contract"
 
+    @property
+    def times(self) -> str:
+        """Width of the released times in words.
+
+        >>> preset("austin").times, preset("mds_reports").times
+        ('15 min', 'calendar month')
+        """
+        if self.time_s == MONTH_S:
+            return "calendar month"
+        return f"{self.time_s // 60} min" if self.time_s < 3600 else f"{self.time_s // 3600} h"
+
+    def described(self) -> Iterator[str]:
+        """The rule line by line, for a person who has to choose one or to meet one."""
+        least = f"classes of fewer than {self.least} {self.counts}" if self.least > 1 else "none that is known"
+        yield f"{self.name}"
+        yield f"  place       {self.place}" + (f", else {self.coarser_place}" if self.coarser_place else "")
+        yield f"  times       {self.times}" + (f", to the {self.round_time}" if self.time_s < MONTH_S else "")
+        yield f"  left out    {least}"
+        if self.small_value is not None:
+            yield f"  printed     {self.small_value} for small counts and for zero"
+        for column, step in self.money:
+            yield f"  {column:<11} to {step:.2f}"
+        yield f"  counts      {self.counts}, not people: one person may be a whole class"
+        yield f"  passes for  {FITS[self.suffices_for] if not self.unsafe else 'nobody: the rule is unsafe'}"
+        if self.unsafe:
+            yield f"  unsafe      {self.unsafe}"
+        if self.note:
+            yield f"  note        {self.note}"
+        yield f"  source      {self.source}"
+        kept = f"preset: {self.name}; bins of this width, told by their beginning"
+        yield f"  in a recipe {'refused' if self.unsafe else kept}"
+
     def round_epoch(self, local_s: int) -> int:
         """A local time as the rule releases it.
 
@@ -68,6 +102,14 @@ class Preset:
         return value if step is None else float(int(value / step + 0.5) * step)
 
 
+FITS = MappingProxyType(
+    {
+        "public": "anybody, if the threshold is read in people (1/11)",
+        "contract": "recipients under contract, if the threshold is read in people (1/5)",
+        "inside": "the operator's own staff: the threshold is below 5, also when it is read in people",
+    }
+)
+"""Class of recipient in words (ruling 34)."""
 MONTH_S = 2_678_400
 """Marks a calendar month."""
 _LOUISVILLE_README = "louisvillemetro-innovation/Dockless-Open-Data, README.md (read in a stored copy)"
@@ -185,7 +227,10 @@ def preset(name: str) -> Preset:
     (10, 'contract')
     """
     if name not in PRESETS:
-        raise RecipeError(f"no preset '{name}'", hint=f"one of {', '.join(PRESETS)}.")
+        near = difflib.get_close_matches(name, PRESETS, n=1)
+        raise RecipeError(
+            f"no preset '{name}'", hint=f"did you mean {near[0]!r}?" if near else f"one of {', '.join(PRESETS)}."
+        )
     return PRESETS[name]
 
 

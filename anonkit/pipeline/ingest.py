@@ -154,7 +154,10 @@ def _with_unknowns(frame: nw.LazyFrame[Any], recipe: AnyRecipe, spec: InputSpec)
     names = frame.collect_schema().names()
     extras = []
     for name in recipe.released_columns:
-        column = nw.col(name).cast(nw.String) if name in names else nw.lit(None, dtype=nw.String)
+        column = nw.lit(None, dtype=nw.String)
+        if name in names:
+            step = recipe.steps_of.get(name)
+            column = (nw.col(name) if step is None else rounded(nw.col(name), step)).cast(nw.String)
         extras.append(column.fill_null(UNKNOWN).alias(name))
     nobody = nw.col("_reason").is_null() & nw.col("_rule").is_null() & nw.col(unit).is_null()
     rule = nw.when(nobody).then(nw.lit(f"no_{unit}")).otherwise(nw.col("_rule")).alias("_rule")
@@ -170,6 +173,13 @@ def _with_unknowns(frame: nw.LazyFrame[Any], recipe: AnyRecipe, spec: InputSpec)
         if "operator" not in recipe.released_columns
         else frame.select(*kept, rule, *extras, *group)
     )
+
+
+def rounded(value: nw.Expr, step: float) -> nw.Expr:
+    """Numbers to the nearest multiple of a step of whole hundredths, halves up; without decimals where the step has none."""
+    hundredths = round(step * 100)
+    whole = ((value * 100 + 0.5).floor().cast(nw.Int64) * 2 + hundredths) // (2 * hundredths) * hundredths
+    return whole // 100 if hundredths % 100 == 0 else whole / 100
 
 
 def _not_too_many_rejected(account: Accounting, spec: InputSpec) -> None:

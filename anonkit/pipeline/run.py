@@ -254,6 +254,8 @@ def release_spec(recipe: Recipe) -> ReleaseSpec:
         legal_basis=recipe.legal_basis,
         pooling=recipe.pooling.statement,
         together=recipe.together,
+        rounded=recipe.rounding,
+        printed=recipe.counts.printed,
         sensitive=recipe.sensitive,
         created=datetime.now(UTC).replace(microsecond=0).isoformat(),
         version=__version__,

@@ -29,6 +29,7 @@ from anonkit.kanon import Step
 from anonkit.publish.gate_companions import companions
 from anonkit.publish.gate_operators import operators
 from anonkit.publish.gate_places import sensitive_places
+from anonkit.publish.gate_printed import as_the_rule_says
 from anonkit.publish.gate_sql import ROW_RISK, GateSql
 from anonkit.publish.gate_system import system_findings
 from anonkit.publish.spec import ReleaseSpec
@@ -81,6 +82,7 @@ def _findings(
         yield from _recount(step, folder / f"{step.part.product.kind}.parquet", marked, sql, spec)
         yield from operators(step, marked, sql)
     yield from system_findings(marked, sql)
+    yield from as_the_rule_says(folder, spec, session)
     yield from _suppression(folder, marked, sql, spec)
     session.drop(marked)
 

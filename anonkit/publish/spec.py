@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from anonkit.classes import Protection
 from anonkit.geo import SensitivePlaces, Tessellation, TimeBins
 from anonkit.kanon import CellKeyNoise, Product, Step, check_chain
+from anonkit.publish.printed import Printed
 from anonkit.schema import PrivacyUnit
 
 LADDER = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
@@ -47,6 +49,10 @@ class ReleaseSpec:
     """How persons of several operators are counted, in one sentence (ruling 2)."""
     together: tuple[str, ...] = ()
     """Signs by which people are known to have ridden together; they count as one (ruling 3)."""
+    rounded: Mapping[str, float] = field(default_factory=dict)
+    """Further columns that are told in multiples of a public step."""
+    printed: Printed | None = None
+    """How small counts and zeros are printed beside the products, where a rule asks for it."""
     sensitive: SensitivePlaces | None = None
     """Places near which cells are told as one block (ruling 32)."""
     created: str

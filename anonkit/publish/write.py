@@ -21,6 +21,7 @@ from anonkit.geo import SensitivePlaces, TimeBins
 from anonkit.geo.bins import DAY_S
 from anonkit.geo.zones import Tessellation
 from anonkit.kanon import Decision, Decisions, Product, class_statistics, suppression_bands
+from anonkit.publish.printed import printed_resource, printed_table
 from anonkit.publish.spec import ReleaseSpec
 from anonkit.publish.words import opening, table_of_files, told_of
 
@@ -52,6 +53,15 @@ def write_bundle(
         times = "trips" if product.kind == "trips" else None
         write_table(folder, resource, _rows_of(product, decisions, spec, session), session, progress, times=times)
         resources.append(resource)
+        if spec.printed is not None and product.kind != "trips":
+            keys = tuple(column for column in resource.fields if column.name in product.keys)
+            resource = printed_resource(product, spec.printed, keys)
+            days = (spec.first, spec.last)
+            full = printed_table(
+                product, spec.printed, folder, grid=spec.grid, days=days, sensitive=spec.sensitive, session=session
+            )
+            write_table(folder, resource, full, session, progress)
+            resources.append(resource)
     bands = suppression_bands(
         decisions,
         grid=spec.grid,
@@ -91,12 +101,13 @@ def write_bundle(
 
 def product_resource(product: Product, spec: ReleaseSpec) -> Resource:
     """Name, columns and constraints of a product's table."""
+    whole = {name: f"{name}, to the nearest multiple of {step:g}" for name, step in spec.rounded.items()}
     described = {"start_cell": CELL, "end_cell": CELL, "cell": CELL, "start_bin": BIN, "bin": BIN, "rolled_up": ROLLED}
     fields = [
         Field(
             name=name,
             type="integer" if name in described else "string",
-            description=described.get(
+            description=(described | whole).get(
                 name, "start: trips that start in the cell; end: trips that end in it" if name == "end" else name
             ),
             constraints={"required": True},

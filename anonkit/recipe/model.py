@@ -8,11 +8,12 @@ not true.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,6 +22,7 @@ from anonkit.classes import Protection
 from anonkit.geo import SensitivePlaces
 from anonkit.kanon import Product, check_chain
 from anonkit.prepare import Member, Policy, Pooling, Use, bundled, check_permitted, load_policy, plan_pooling
+from anonkit.publish.printed import MOST_ROWS, printed_rows
 from anonkit.recipe.guarantee import Privacy
 from anonkit.recipe.parts import EngineLimits, Inside, Part, Period, Recipient, Share
 from anonkit.recipe.places import Clock, Place, SensitiveList
@@ -164,6 +166,11 @@ class AnyRecipe(Part):
         """Further columns that any product publishes."""
         return ()
 
+    @property
+    def steps_of(self) -> Mapping[str, float]:
+        """Published column → the public step that its numbers are rounded to."""
+        return {}
+
 
 class Recipe(AnyRecipe):
     """One k-anonymous release."""
@@ -173,6 +180,8 @@ class Recipe(AnyRecipe):
     privacy: Privacy
     products: Products
     counts: Counts = Counts()
+    rounding: dict[str, Annotated[float, Field(ge=0.01)]] = Field(default_factory=dict)
+    """Published columns that hold numbers → the step that they are rounded to: ``{fare: 2.5}``; before classes are counted."""
     suppression: Suppression | None = None
 
     @property
@@ -235,6 +244,7 @@ class Recipe(AnyRecipe):
                 raise ValueError(
                     f"{product.kind} publishes {unknown}; columns that may be published are {sorted(known)}"
                 )
+        self._rounded_and_printed()
         check_chain(self.kanon_products, self.time.time_bins)
         self._whatever_is_chosen()
         if self.sensitive is not None:
@@ -252,6 +262,32 @@ class Recipe(AnyRecipe):
         if self.counts.noise is not None and self.counts.largest >= self.privacy.protection.k:
             raise ValueError("counts.largest must be below k, else a published class could show no trips")
         return self
+
+    def _rounded_and_printed(self) -> None:
+        """Steps for numbers that are published; a printed table is one of public keys, and of a bearable size."""
+        idle = sorted(set(self.rounding) - set(self.released_columns))
+        if idle:
+            raise ValueError(f"rounding names {idle}; published columns are {sorted(self.released_columns)}")
+        for name, step in self.rounding.items():
+            texts = [
+                entry.operator for entry in self.inputs if name not in entry.also or entry.also[name].kind == "text"
+            ]
+            if texts:
+                raise ValueError(f"rounding names {name!r}, but {texts} give it as text; say kind: number under also")
+            if abs(step * 100 - round(step * 100)) > 1e-9:
+                raise ValueError(f"rounding: {name} has the step {step:g}; steps are whole hundredths, such as 0.25")
+        if self.counts.printed is None:
+            return
+        for product in self.kanon_products:
+            if product.kind == "trips":
+                continue
+            if product.columns or product.roll_up:
+                raise ValueError(
+                    f"counts.small prints every public place and bin of {product.kind}; leave its columns and roll_up out"
+                )
+            rows = printed_rows(product, self.geo.grid, (self.period.first, self.period.last))
+            if rows > MOST_ROWS:
+                raise ValueError(f"{product.kind} printed in full are {rows:,} rows; use coarser cells or bins")
 
     def _whatever_is_chosen(self) -> None:
         """All levels that a search may choose stand in one chain with the other products."""
@@ -314,3 +350,8 @@ class Recipe(AnyRecipe):
     def released_columns(self) -> tuple[str, ...]:
         """Further columns that any product publishes."""
         return tuple(dict.fromkeys(name for product in self.kanon_products for name in product.columns))
+
+    @property
+    def steps_of(self) -> Mapping[str, float]:
+        """Published column → the public step that its numbers are rounded to."""
+        return self.rounding

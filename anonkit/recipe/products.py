@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from anonkit.geo import Tessellation, TimeBins
 from anonkit.kanon import CellKeyNoise, Level, Product, Statistic
+from anonkit.publish.printed import Printed
 from anonkit.recipe.levels import LevelSearch, at_finest
 from anonkit.recipe.parts import Part
 from anonkit.recipe.places import Coarseness, Where
@@ -87,6 +88,13 @@ class Products(Part):
         return self
 
 
+class PrintedCounts(Part):
+    """A further table of every public place and bin, in which small counts and zeros show one value."""
+
+    below: int = Field(ge=2)
+    value: int = Field(default=-1, lt=0)
+
+
 class Counts(Part):
     """How numbers of trips are published (ruling 12)."""
 
@@ -95,6 +103,13 @@ class Counts(Part):
     largest: int = Field(default=2, ge=1)
     """No number is changed by more; below k."""
     variance: float = Field(default=1.0, gt=0)
+    small: PrintedCounts | None = None
+    """Flows and volumes stand there a second time, printed in full as a rule asks for it: ``{below: 10, value: -1}``."""
+
+    @property
+    def printed(self) -> Printed | None:
+        """How small counts are printed, for `publish`."""
+        return None if self.small is None else Printed(below=self.small.below, value=self.small.value)
 
     @property
     def noise(self) -> CellKeyNoise | None:
