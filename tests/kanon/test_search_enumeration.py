@@ -33,6 +33,7 @@ from anonkit.kanon.search_wide import search_boxes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+VALUES = Hierarchy.from_levels("s", np.array(["a", "b", "c"]), {"pair": ["ab", "ab", "c"], "any": ["*"] * 3})
 EXTRA: dict[str, Model | None] = {
     "none": None,
     "distinct": DistinctDiversity(l=2, sensitive="s"),
@@ -40,7 +41,9 @@ EXTRA: dict[str, Model | None] = {
     "recursive": RecursiveDiversity(c=2.0, l=2, sensitive="s"),
     "t_equal": TCloseness(t=0.35, distance="equal", sensitive="s"),
     "t_ordered": TCloseness(t=0.3, distance="ordered", sensitive="s"),
+    "t_hierarchical": TCloseness(t=0.3, distance="hierarchical", tree=VALUES, sensitive="s"),
     "alpha": AlphaK(alpha=0.7, sensitive="s"),
+    "alpha_of_one": AlphaK(alpha=0.5, value_number=1, sensitive="s"),
     "beta": BetaLikeness(beta=0.8, enhanced=False, sensitive="s"),
     "beta_enhanced": BetaLikeness(beta=0.8, enhanced=True, sensitive="s"),
     "delta": DeltaDisclosure(delta=0.8, sensitive="s"),
