@@ -17,7 +17,6 @@ import pandas as pd
 import pyarrow as pa
 
 from anonkit.base.entropy import fresh_key
-from anonkit.base.errors import SourceError
 from anonkit.base.findings import Finding
 from anonkit.base.progress import Progress
 from anonkit.engine import Session, sha256_of
@@ -29,6 +28,7 @@ from anonkit.kanon.routes import passage_bins
 from anonkit.kanon.routes_counting import Riders
 from anonkit.kanon.routes_release import RouteRelease, cut_walks, release_routes
 from anonkit.pipeline.answers import write_review
+from anonkit.pipeline.fixes import fixes_of_trips
 from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.page import REPORT
 from anonkit.pipeline.provenance import files_used
@@ -36,19 +36,15 @@ from anonkit.pipeline.record import run_head
 from anonkit.pipeline.register import Register, product_hashes
 from anonkit.pipeline.review_routes import review_routes
 from anonkit.pipeline.subjects import Subjects
-from anonkit.prepare import INDIVIDUAL, account_for, deadline_findings, rejected_lines, trip_token_sql
+from anonkit.prepare import INDIVIDUAL, deadline_findings
 from anonkit.publish import Handover
 from anonkit.publish.gate_routes import run_route_gate
 from anonkit.publish.gate_routes_rows import PASSAGES
 from anonkit.publish.routes import RouteReleaseSpec, route_tables, write_routes
-from anonkit.recipe.routes import RouteInput, RouteRecipe
+from anonkit.recipe.routes import RouteRecipe
 from anonkit.report import write_report
-from anonkit.schema import Accounting, PrivacyUnit
-from anonkit.sources.fixes import read_fixes
+from anonkit.schema import PrivacyUnit
 from anonkit.version import __version__
-
-NO_TRIP = "fix_of_no_used_trip"
-"""Rule: the trip of a fix is not in the inputs, or was rejected or dropped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,18 +53,6 @@ class Routes:
 
     findings: tuple[Finding, ...]
     run: dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fixes:
-    """Fixes of used trips, ordered by trip and time: raw, in memory only."""
-
-    trips: np.ndarray
-    """Token of each trip, ascending."""
-    offsets: np.ndarray
-    time_s: np.ndarray
-    lon: np.ndarray
-    lat: np.ndarray
 
 
 def make_routes(
@@ -97,7 +81,7 @@ def make_routes(
         progress.moment("read:before checkpoint")
         rows = session.checkpoint(ingested.rows, "used")
         progress.moment("read:after checkpoint")
-        fixes, accounts, rejected = _read_fixes(recipe, rows, register.record_key, session, when)
+        fixes, accounts, rejected = fixes_of_trips(recipe, rows, register.record_key, session, when)
         places.write_rejected(pa.concat_tables([ingested.rejected, *rejected]))
     with progress.stage("match"):
         network = read_network(recipe.streets.path, mode=recipe.streets.mode)
@@ -163,80 +147,6 @@ def make_routes(
         write_report(places.inside / REPORT, {**run, "status": status, "review": review.document})
     run["seconds"] = {name: round(seconds, 3) for name, seconds in progress.seconds.items()}
     return Routes(findings=findings, run=run)
-
-
-def _read_fixes(
-    recipe: RouteRecipe, rows: nw.LazyFrame[Any], record_key: bytes, session: Session, when: datetime
-) -> tuple[Fixes, list[Accounting], list[pa.Table]]:
-    """Fixes of used trips, where every line of their files went, and the lines that cannot be used."""
-    tables, accounts, rejected = [], [], []
-    used = np.sort(session.sql("SELECT DISTINCT trip FROM {rows}", rows=rows).column("trip").to_numpy())
-    for number, entry in enumerate(recipe.inputs, start=1):
-        source = f"{entry.operator} fixes" if len(recipe.inputs) == 1 else f"{number}:{entry.operator} fixes"
-        points, opened = _tokenised(recipe, entry, record_key, session, when)
-        query = "SELECT trip, time_s, lon, lat FROM {points} WHERE _reason IS NULL AND _rule IS NULL"
-        found = session.sql(query, points=points)  # a plain scan: no join that could spill coordinates to a disk
-        tables.append(found.filter(pa.array(_among(used, found.column("trip").to_numpy()))))
-        frame = _marked(points, rows, session)
-        physical = opened.physical(session)
-        account = account_for(
-            frame, session, source=source, physical=physical, header=opened.header_lines,
-            dropped_columns=opened.dropped_columns,
-        )  # fmt: skip
-        if account.used == 0:
-            raise SourceError(
-                f"{entry.fixes.path.name}: no fix belongs to a used trip of {entry.path.name}",
-                hint="fixes name their trip by the same id as the trips do: check fixes.columns.trip and the period",
-            )
-        accounts.append(account)
-        rejected.append(rejected_lines(frame, session, source=source))
-    whole = pa.concat_tables(tables)
-    trip, time_s, lon, lat = (whole.column(name).to_numpy() for name in whole.column_names)
-    order = np.lexsort((lat, lon, time_s, trip))  # nothing of the file's order stays
-    trip = trip[order]
-    trips, first = np.unique(trip, return_index=True)
-    offsets = np.r_[first, len(trip)].astype(np.int64)
-    return (
-        Fixes(trips=trips, offsets=offsets, time_s=time_s[order], lon=lon[order], lat=lat[order]),
-        accounts,
-        rejected,
-    )
-
-
-def _among(known: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Which values stand in a sorted array."""
-    place = np.minimum(np.searchsorted(known, values), max(len(known) - 1, 0))
-    return known[place] == values if len(known) else np.zeros(len(values), dtype=bool)
-
-
-def _tokenised(
-    recipe: RouteRecipe, entry: RouteInput, record_key: bytes, session: Session, when: datetime
-) -> tuple[nw.LazyFrame[Any], Any]:
-    """One file of fixes under the tokens of its trips, lazily."""
-    said = entry.fixes.said()
-    if "zone" not in said.get("time", {}) and entry.fixes.source == "generic":
-        said["time"] = {**said.get("time", {}), "zone": recipe.time.zone}
-    table, opened = read_fixes(
-        entry.fixes.path, source=entry.fixes.source, operator=entry.operator, session=session,
-        as_of_s=int(when.timestamp()), box=recipe.geo.grid.box, **said,
-    )  # fmt: skip
-    counted = recipe.unit is PrivacyUnit.TRIP
-    token = trip_token_sql(session, "trip::VARCHAR", source=entry.operator, counted=counted, key=record_key)
-    frame = session.frame(
-        f"SELECT {token} AS trip, time_s, lon, lat, _line, _lines, _reason, _rule FROM {{fixes}}", fixes=table.frame
-    )
-    return frame, opened
-
-
-def _marked(points: nw.LazyFrame[Any], rows: nw.LazyFrame[Any], session: Session) -> nw.LazyFrame[Any]:
-    """The lines of a file of fixes without coordinates; a fix of no used trip has a rule."""
-    return session.frame(
-        f"SELECT _line, _lines, _reason, CASE WHEN _reason IS NULL AND u.trip IS NULL THEN coalesce(_rule, '{NO_TRIP}') "
-        "ELSE _rule END AS _rule FROM (SELECT trip, _line, _lines, _reason, _rule FROM {points}) f "
-        "LEFT JOIN (SELECT DISTINCT trip FROM {rows}) u ON f.trip = u.trip",
-        points=points,
-        rows=rows,
-    )
 
 
 def _who(rows: nw.LazyFrame[Any], trips: np.ndarray, unit: PrivacyUnit, session: Session) -> pd.DataFrame:

@@ -93,9 +93,18 @@ class RouteCounts(Part):
 
 
 class RouteInput(InputSpec):
-    """Trips, and the file of their fixes."""
+    """Trips, and the file of their fixes; without one the trips hold their routes as polylines."""
 
-    fixes: FixSpec
+    fixes: FixSpec | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> RouteInput:
+        line = self.polyline
+        if self.fixes is None and (line is None or line.interval_s is None):
+            raise ValueError(
+                "fixes is missing: name the file of the trips' fixes, or a polyline with interval_s that the trips hold"
+            )
+        return self
 
 
 class RouteRecipe(AnyRecipe):

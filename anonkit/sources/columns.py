@@ -125,7 +125,7 @@ def _of_polyline(spec: InputSpec) -> list[str]:
     ):
         picks.append(f"TRY_CAST(regexp_extract({column}, {pattern}, {group}) AS DOUBLE) AS {canonical}")
         picks.append(f"({column} IS NULL OR regexp_matches({column}, '^\\s*\\[\\s*\\]\\s*$')) AS {canonical}_missing")
-    return [*picks, f"len({column}) - len(replace({column}, '[', '')) - 1 AS points"]
+    return [*picks, f"len({column}) - len(replace({column}, '[', '')) - 1 AS points", f"{column} AS _route"]
 
 
 def instants(spec: InputSpec, kinds: dict[str, str], period: tuple[date, date] | None = None) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +31,12 @@ from anonkit.sources.spec import InputSpec, Spec, Times
 GENERIC: Mapping[str, Any] = {"kind": "visits", "privacy_unit": "trip"}
 FORMATS: Mapping[str, Mapping[str, Any]] = {**mds.FIXES, **uklon.FIXES, "generic": GENERIC}
 COLUMNS = ("trip", "time_s", "lon", "lat")
+_COLUMNS = (
+    Column(name="trip", role=Role.PSEUDONYM),
+    Column(name="time_s", role=Role.PLAIN, unit="s"),
+    Column(name="lon", role=Role.PLAIN, unit="degree"),
+    Column(name="lat", role=Role.PLAIN, unit="degree"),
+)
 
 
 class FixSpec(Spec):
@@ -106,13 +113,43 @@ def read_fixes(
         "SELECT visit AS trip, start_s AS time_s, lon, lat, _line, _lines, _reason, _rule FROM {frame}",
         frame=table.frame,
     )
+    return table.with_frame(frame, replace(table.schema, columns=_COLUMNS, kind="fixes")), opened
+
+
+def read_polylines(
+    spec: InputSpec, *, session: Session, as_of_s: int, box: Box | None = None, period: tuple[date, date] | None = None
+) -> Table:
+    """Trips whose route is written in one column as JSON: ``trip, start_s, _line`` and ``route``, a list of points.
+
+    Parameters
+    ----------
+    spec : of trips, with a ``polyline``.
+
+    Returns
+    -------
+    Table of kind ``polylines``, one row a line that nothing rejects or drops, lazily and by a plain scan: no step of it
+    could write coordinates to a disk. ``route`` is null where it cannot be read.
+
+    Raises
+    ------
+    SourceError : the file cannot be read.
+
+    Privacy
+    -------
+    Stores nothing; the lines are accounted for with the trips that they are.
+    """
+    table, _ = read_generic(spec, session=session, as_of_s=as_of_s, box=box, period=period, route=True)
+    frame = session.frame(
+        "SELECT trip, start_s, _line, TRY_CAST(_route AS DOUBLE[][]) AS route FROM {frame} "
+        "WHERE _reason IS NULL AND _rule IS NULL",
+        frame=table.frame,
+    )
     columns = (
         Column(name="trip", role=Role.PSEUDONYM),
-        Column(name="time_s", role=Role.PLAIN, unit="s"),
-        Column(name="lon", role=Role.PLAIN, unit="degree"),
-        Column(name="lat", role=Role.PLAIN, unit="degree"),
+        Column(name="start_s", role=Role.PLAIN, unit="s"),
+        Column(name="route", role=Role.PLAIN, unit="degree"),
     )
-    return table.with_frame(frame, replace(table.schema, columns=columns, kind="fixes")), opened
+    return table.with_frame(frame, replace(table.schema, columns=columns, kind="polylines"))
 
 
 def usable_fixes(table: Table) -> Table:

@@ -33,6 +33,7 @@ def read_generic(
     box: Box | None = None,
     zones: Mapping[str, int] | None = None,
     period: tuple[date, date] | None = None,
+    route: bool = False,
 ) -> tuple[Table, OpenInput]:
     """A lazy table of canonical trips, visits or taps with ``_line, _lines, _reason, _rule``, and the open file.
 
@@ -42,6 +43,7 @@ def read_generic(
     as_of_s : the run's instant, epoch seconds; later times are clocks out of range.
     box : (west, south, east, north) in degrees of the public area; tells exchanged coordinates.
     period : local dates within which local times without offset must be right; those outside are dropped later anyway.
+    route : also the polyline as it is written, as ``_route``; for map matching only.
     zones : id → cell of public zones, for inputs that say where a row is by zone.
 
     Returns
@@ -79,9 +81,12 @@ def read_generic(
     mended = mended_sql(spec, box)
     if mended is not None:
         query, third = mended.replace("{query}", query), f"{third}, {MENDED}"
+    if route:
+        third = f"{third}, _route"
     frame = session.frame(f"SELECT {third} FROM ({query})", **tables)
     schema = _schema(spec)
     internal = ["_line", "_lines", "_reason", "_rule", *([MENDED] if mended is not None else [])]
+    internal += ["_route"] if route else []
     return Table(frame.select(*schema.names, *spec.identifying, *internal), schema, session), opened
 
 
