@@ -90,11 +90,14 @@ class RouteProduct:
             links = pd.read_parquet(folder / "pattern_links.parquet").sort_values(["pattern", "step"])
             listed = links.groupby("pattern")["link"].agg(list)
             table["links"] = [listed[pattern] for pattern in table["pattern"]]
+        if "capped_noisy" in table:  # the signed number is the one to add up
+            names = [name for name in ("link", "bin") if name in table]
+            table = table[names].assign(trips=table["capped_noisy"], noise_sd=table["noise_sd"])
         privacy = own["privacy"]
         noise = privacy.get("noise") or {}
         parameters = {name: privacy[name] for name in ("k", "k_driver", "epsilon") if privacy.get(name) is not None}
         parameters |= {"noise_variance": float(noise.get("variance", 0.0))}
-        told: dict[str, Any] = next((entry for entry in privacy["products"] if entry["kind"] == kind), {})
+        told: dict[str, Any] = next((entry for entry in privacy.get("products", ()) if entry["kind"] == kind), {})
         parameters |= {name: value for name, value in told.items() if name != "kind"}
         return cls(kind, table, own["network"]["digest"], parameters, privacy.get("suppressed_pct", "withheld"))
 

@@ -20,7 +20,7 @@ from anonkit.base.errors import SourceError
 from anonkit.engine import Session
 from anonkit.prepare import account_for, rejected_lines, trip_token_sql
 from anonkit.recipe import AnyRecipe
-from anonkit.recipe.routes import RouteInput
+from anonkit.recipe.streets import RouteInput
 from anonkit.schema import Accounting, PrivacyUnit
 from anonkit.sources.fixes import FixSpec, read_fixes, read_polylines
 

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import narwhals.stable.v2 as nw
+import pyarrow as pa
+
 from anonkit.base.entropy import fresh_key
 from anonkit.base.findings import Finding
 from anonkit.base.progress import Progress
 from anonkit.dp.charge import Purse
 from anonkit.dp.cost import Rho
-from anonkit.engine import Session
+from anonkit.engine import Session, sha256_of
 from anonkit.geo import Grid
 from anonkit.ledger import JointLedger, Ledger, periods_between
 from anonkit.ledger.composition import Loss, compose
@@ -30,9 +33,10 @@ from anonkit.pipeline.review import review_noisy
 from anonkit.pipeline.subjects import Subjects
 from anonkit.prepare import deadline_findings
 from anonkit.publish import Handover
-from anonkit.publish.noisy import NoisySpec, NoisyTable, check_noisy, write_noisy
-from anonkit.recipe import NoisyRecipe
+from anonkit.publish.noisy import NoisySpec, NoisyStreets, NoisyTable, check_noisy, write_noisy
+from anonkit.recipe import NoisyRecipe, NoisyRouteRecipe
 from anonkit.report import write_report
+from anonkit.schema import Accounting
 from anonkit.version import __version__
 
 
@@ -79,12 +83,14 @@ def make_noisy(
             subjects=Subjects.open(register.folder),
         )
         rows = session.checkpoint(ingested.rows, "used")
-        places.write_rejected(ingested.rejected)
+        passages, accounts, lost = _passages(recipe, rows, register.record_key, periods, session, when)
+        places.write_rejected(pa.concat_tables([ingested.rejected, *lost]))
     with progress.stage("draw"):
         tables: list[NoisyTable] = []
         for product in recipe.plans():
             progress.moment(f"draw:before {product.name}")
-            tables += draw_product(product, recipe, rows, ledger=ledger, release=release, periods=periods)
+            read = passages if product.name == "links" else rows
+            tables += draw_product(product, recipe, read, ledger=ledger, release=release, periods=periods)
             progress.moment(f"draw:after {product.name}")
     events = [(event, draws) for event, draws, _ in ledger.events().values() if event.release == release]
     charged = [event.loss for event, _ in events]
@@ -115,7 +121,7 @@ def make_noisy(
     )
     run = {
         **head,
-        "lines": [account.as_dict() for account in ingested.accounting],
+        "lines": [account.as_dict() for account in (*ingested.accounting, *accounts)],
         "products": [
             {"part": table.name, "rows": len(table.frame), "columns": list(table.frame.columns)} for table in tables
         ],
@@ -133,6 +139,34 @@ def make_noisy(
         write_report(places.inside / REPORT, page, noisy_tables(tuple(tables), recipe))
     run["seconds"] = {name: round(seconds, 3) for name, seconds in progress.seconds.items()}
     return Noisy(findings=findings, run=run, ledger=ledger)
+
+
+def _passages(
+    recipe: NoisyRecipe,
+    rows: nw.LazyFrame[Any],
+    record_key: bytes,
+    periods: tuple[str, ...],
+    session: Session,
+    when: datetime,
+) -> tuple[nw.LazyFrame[Any], list[Accounting], list[pa.Table]]:
+    """What noisy links read, where the recipe asks for them."""
+    if not isinstance(recipe, NoisyRouteRecipe):
+        return rows, [], []
+    from anonkit.pipeline.noisy_links import passages_of_people  # brings in Numba, SciPy and the street formats
+
+    return passages_of_people(recipe, rows, record_key=record_key, periods=periods, session=session, when=when)
+
+
+def _streets(recipe: NoisyRecipe) -> NoisyStreets | None:
+    if not isinstance(recipe, NoisyRouteRecipe):
+        return None
+    return NoisyStreets(
+        network=recipe.network,
+        file=recipe.streets.path.name,
+        sha256=sha256_of(recipe.streets.path),
+        ends=recipe.ends.rule,
+        max_passages=recipe.products.links.max_passages,
+    )
 
 
 def _budget(recipe: NoisyRecipe, spec: NoisySpec) -> dict[str, Any]:
@@ -169,6 +203,7 @@ def _spec(recipe: NoisyRecipe, ledger: Ledger | JointLedger, periods: tuple[str,
         grid=grid,
         zone=recipe.time.zone,
         bins=tuple(dict.fromkeys(product.bins for product in plans if product.bins is not None)),
+        streets=_streets(recipe),
         levels=tuple(sorted({product.level for product in plans if product.level is not None} or {0})),
         created=datetime.now(UTC).replace(microsecond=0).isoformat(),
         version=__version__,

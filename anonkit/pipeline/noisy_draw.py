@@ -15,6 +15,7 @@ import pandas as pd
 
 from anonkit.dp import Plan
 from anonkit.dp.drawing import RELEASERS
+from anonkit.dp.links import DPLinks
 from anonkit.dp.tables import HOURS_A_WEEK
 from anonkit.geo import Grid, TimeBins
 from anonkit.geo.bins import DAY_S, MONDAY_S
@@ -37,6 +38,7 @@ TITLES = {
     "destinations": "Trips by the cell that they end in",
     "distance_bands": "Trips by distance band",
     "blocks": "Which cells make up a block",
+    "link_volumes": "Passages of links of the public street network",
 }
 PERIOD = "_period"
 EPOCH = np.datetime64("1970-01-01", "D")
@@ -60,12 +62,17 @@ def draw_product(
 ) -> list[NoisyTable]:
     """Draw one product, once; its tables.
 
+    Parameters
+    ----------
+    rows : tokenised trips; of links the passages of ``noisy_links.passages_of_people``.
+
     Privacy
     -------
     Charged to the ledger before anything is drawn; what is drawn stays charged.
     """
-    frame, columns = _frame(product, recipe, rows, periods)
-    releaser = RELEASERS[product.plan.product](
+    frame, columns = (rows, None) if product.name == "links" else _frame(product, recipe, rows, periods)
+    kind = DPLinks if product.name == "links" else RELEASERS[product.plan.product]
+    releaser = kind(
         plan=product.plan,
         ledger=ledger,
         release=release,
@@ -104,11 +111,11 @@ def _frame(
         needed.append(product.of)
         columns = (product.of,) if product.name == "lengths" else ("start_cell", "end_cell", product.of)
     if len(periods) > 1:
-        needed.append(_period(base, periods))
+        needed.append(period_of(base, periods))
     return rows.select(*needed), columns
 
 
-def _period(base: TimeBins, periods: tuple[str, ...]) -> nw.Expr:
+def period_of(base: TimeBins, periods: tuple[str, ...]) -> nw.Expr:
     """The ledger's label of the local day on which a trip starts; null outside, and such rows are nobody's."""
     day = nw.col("start_bin") * base.seconds // DAY_S
     found = nw.lit(None, dtype=nw.String)
@@ -130,6 +137,9 @@ def _tables(product: NoisyProduct, recipe: NoisyRecipe, releaser: Any) -> list[N
         made_of = (releaser.flows_, releaser.origins_, releaser.destinations_, releaser.bands_)
         tables = [_table(name, made, key) for name, made, key in zip(names, made_of, own, strict=True)]
         return [*tables, _table("blocks", releaser.blocks_, ("cell",))]
+    if product.name == "links":
+        assert product.plan.keys is not None
+        return [_table("link_volumes", releaser.links_, product.plan.keys.columns, product.plan.keys.values)]
     made = getattr(releaser, f"{product.name}_")
     if product.plan.keys is not None and product.name != "hot_spots":
         gate = product.plan.options.get("min_persons") if product.name == "quantiles" else None

@@ -23,8 +23,11 @@ from anonkit.base.progress import Progress
 from anonkit.bundle import README, Field, Resource, describe_package, write_checksums
 from anonkit.engine import Session
 from anonkit.geo import Grid, TimeBins
+from anonkit.geo.networks import Network
+from anonkit.geo.trimming import EndRule
 from anonkit.ledger.composition import Loss
 from anonkit.publish.gate import file_findings
+from anonkit.publish.routes import LINK, write_streets
 from anonkit.publish.words import opening, table_of_files, told_of
 from anonkit.publish.write import BIN, BINS, CELL, bins_table, write_table, write_zones
 
@@ -34,6 +37,7 @@ MEANING = {
     "start_cell": CELL,
     "end_cell": CELL,
     "bin": BIN,
+    "link": LINK,
     "start_block": "code of a block of cells; which cells it has is in blocks.csv",
     "end_block": "code of a block of cells; which cells it has is in blocks.csv",
     "block": "code of a block of cells",
@@ -52,6 +56,7 @@ MEANING = {
     "capped_noisy": "signed noisy number of trips after each person's were weighted to the cap; unbiased for that",
     "capped_low": "lower end of the 95 % noise interval of the capped number",
     "capped_high": "upper end of the 95 % noise interval of the capped number",
+    "noise_sd": "standard deviation of the noise of the capped number",
     "band_low": "lower end of the model's band for all trips",
     "band_high": "upper end of the model's band for all trips",
 }
@@ -76,6 +81,29 @@ class NoisyTable:
     """Of chosen keys: the public values that each column may have."""
     least: int | None = None
     """Least noisy number of persons of a row that tells figures; None: rows are not gated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoisyStreets:
+    """The public street network that links refer to, and how journeys were cut before anything was counted."""
+
+    network: Network
+    file: str
+    sha256: str
+    ends: EndRule
+    max_passages: int
+
+    @property
+    def words(self) -> list[str]:
+        """Lines of the README."""
+        return [
+            f"Links are those of {self.file} (SHA-256 {self.sha256}), every one of them, driven or not; `streets/links.parquet` has",
+            f"their shapes. Both ends of every journey are cut: the public cells of {self.ends.cell_m} m around them, at least "
+            f"{self.ends.minimum_m} m, are left",
+            f"out. A person's passages are weighted to {self.max_passages} altogether: whoever drives more counts as if he had driven so",
+            "many, so sums of `link_volumes` are below all passages.",
+            "",
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +137,8 @@ class NoisySpec:
     levels: tuple[int, ...]
     created: str
     version: str
+    streets: NoisyStreets | None = None
+    """Where links are told."""
 
     @property
     def statement(self) -> str:
@@ -157,6 +187,8 @@ def write_noisy(
         write_table(folder, BINS, bins_table(spec.bins, spec.first, spec.last, session), session, progress)
         resources.append(BINS)
     resources += write_zones(folder, spec.grid, spec.levels, progress)
+    if spec.streets is not None:
+        resources.append(write_streets(folder, spec.streets.network, progress))
     (folder / README).write_text(_readme(spec, tuple(resources)), encoding="utf-8")
     progress.moment("write:readme")
     describe_package(
@@ -171,12 +203,18 @@ def write_noisy(
             "privacy": spec.privacy(),
             **told_of(spec, zone=spec.zone, operators=spec.operators),
             "tessellation": spec.grid.as_dict(),
+            **(_network(spec.streets) if spec.streets is not None else {}),
         },
     )
     progress.moment("write:package")
     write_checksums(folder)
     progress.moment("write:checksums")
     return tuple(resources)
+
+
+def _network(streets: NoisyStreets) -> dict[str, Any]:
+    """The street network, as a routes release tells it."""
+    return {"network": {"file": streets.file, "sha256": streets.sha256, "digest": streets.network.digest}}
 
 
 def check_noisy(
@@ -310,7 +348,7 @@ def _resource(table: NoisyTable) -> Resource:
             quantity, percent = name.rsplit("_p", 1)
             meaning = f"{percent} % of persons have a median {quantity} up to about this; a public step"
         if name == "trips" and "band_low" not in table.frame.columns:
-            meaning = CAPPED
+            meaning = CAPPED.replace("trips", "passages") if "link" in table.keys else CAPPED
         fields.append(Field(name=name, type=kind, description=meaning))
     return Resource(
         name=table.name,
@@ -329,6 +367,7 @@ def _readme(spec: NoisySpec, resources: tuple[Resource, ...]) -> str:
         "|---|---|",
         *(f"| {name} | {price} |" for name, price in spec.prices),
         *table_of_files(resources),
+        *(spec.streets.words if spec.streets is not None else []),
     ]
     lines += [
         "`capped_noisy` is unbiased for the trips left after each person's were weighted to a cap; its interval covers the",

@@ -257,12 +257,7 @@ def write_routes(
         arrow = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
         write_table(folder, resource, session.from_arrow(arrow), session, progress)
     write_table(folder, BINS, bins_table([spec.bins], spec.first, spec.last, session), session, progress)
-    (folder / "streets").mkdir()
-    with replace_file(folder / STREETS.paths[0]) as partial:
-        streets = network.to_geodataframe()
-        streets.assign(oneway=np.where(streets["oneway"], "yes", "no")).to_parquet(partial, index=False)
-    progress.moment("write:streets")
-    resources += [BINS, STREETS]
+    resources += [BINS, write_streets(folder, network, progress)]
     (folder / README).write_text(_readme(spec, release, tuple(resources)), encoding="utf-8")
     progress.moment("write:readme")
     describe_package(
@@ -283,6 +278,21 @@ def write_routes(
     write_checksums(folder)
     progress.moment("write:checksums")
     return tuple(resources)
+
+
+def write_streets(folder: Path, network: Network, progress: Progress) -> Resource:
+    """Write the public street network, every link, driven or not.
+
+    Privacy
+    -------
+    Public reference data.
+    """
+    (folder / "streets").mkdir()
+    with replace_file(folder / STREETS.paths[0]) as partial:
+        streets = network.to_geodataframe()
+        streets.assign(oneway=np.where(streets["oneway"], "yes", "no")).to_parquet(partial, index=False)
+    progress.moment("write:streets")
+    return STREETS
 
 
 def _readme(spec: RouteReleaseSpec, release: RouteRelease, resources: tuple[Resource, ...]) -> str:

@@ -3,6 +3,7 @@
 from anonkit.recipe.load import load_recipe
 from anonkit.recipe.model import AnyRecipe, Recipe
 from anonkit.recipe.noisy import NoisyProduct, NoisyRecipe
+from anonkit.recipe.noisy_routes import NoisyRouteRecipe
 from anonkit.recipe.routes import RouteRecipe
 
-__all__ = ["AnyRecipe", "NoisyProduct", "NoisyRecipe", "Recipe", "RouteRecipe", "load_recipe"]
+__all__ = ["AnyRecipe", "NoisyProduct", "NoisyRecipe", "NoisyRouteRecipe", "Recipe", "RouteRecipe", "load_recipe"]

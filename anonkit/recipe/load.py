@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from anonkit.base.errors import AnonkitError, RecipeError
 from anonkit.recipe.model import Recipe
 from anonkit.recipe.noisy import NoisyRecipe
+from anonkit.recipe.noisy_routes import NoisyRouteRecipe
 from anonkit.recipe.routes import RouteRecipe
 
 MAX_BYTES = 1_000_000
@@ -52,9 +53,14 @@ def load_recipe(path: Path) -> tuple[Recipe | NoisyRecipe | RouteRecipe, str]:
         raise RecipeError(f"{path.name} holds no keys", hint="begin with release: a-name")
     privacy = data.get("privacy")
     noisy = isinstance(privacy, dict) and privacy.get("guarantee") == "differential_privacy"
-    kind: type[Recipe | NoisyRecipe | RouteRecipe] = (
-        NoisyRecipe if noisy else RouteRecipe if "streets" in data else Recipe
-    )
+    streets = "streets" in data
+    kinds: dict[tuple[bool, bool], type[Recipe | NoisyRecipe | RouteRecipe]] = {
+        (False, False): Recipe,
+        (False, True): RouteRecipe,
+        (True, False): NoisyRecipe,
+        (True, True): NoisyRouteRecipe,
+    }
+    kind = kinds[noisy, streets]
     try:
         recipe = kind.model_validate(_resolved(data, path.parent))
     except ValidationError as error:

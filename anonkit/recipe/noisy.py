@@ -18,6 +18,7 @@ from anonkit.recipe.noisy_products import (
     Counted,
     NoisyHotSpots,
     NoisyLengths,
+    NoisyLinks,
     NoisyProducts,
     NoisyProfile,
     NoisyQuantiles,
@@ -150,7 +151,10 @@ def plans_of(recipe: NoisyRecipe) -> tuple[NoisyProduct, ...]:
     assert isinstance(grid, Grid)
     source = f"grid {grid.cell_m} m, area {grid.area_sha256}"
     for name, wanted in recipe.products.given.items():
-        bins = TimeBins(wanted.bins, zone=recipe.time.zone) if hasattr(wanted, "bins") else None
+        if isinstance(wanted, NoisyLinks):
+            continue  # of a public network, which only a recipe of routes names
+        width = getattr(wanted, "bins", None)
+        bins = TimeBins(width, zone=recipe.time.zone) if width is not None else None
         level = grid.level_of(wanted.cell_m) if hasattr(wanted, "cell_m") else None
         more: dict[str, Any] = dict(wanted.price)
         if isinstance(wanted, Counted):
@@ -177,6 +181,12 @@ def plans_of(recipe: NoisyRecipe) -> tuple[NoisyProduct, ...]:
             more |= {"delta": wanted.delta, "max_keys": wanted.max_keys, "max_trips": wanted.max_trips}
             more["columns"] = ("start_cell", "end_cell", "bin")
         found.append(
-            NoisyProduct(name=name, plan=plan(name, **more), level=level, bins=bins, of=getattr(wanted, "of", None))
+            NoisyProduct(
+                name=name,
+                plan=plan(name, **more),
+                level=level,
+                bins=bins,
+                of=getattr(wanted, "of", None),
+            )
         )
     return tuple(found)

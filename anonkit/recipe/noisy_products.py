@@ -137,6 +137,15 @@ class NoisySelected(Chosen):
         return self
 
 
+class NoisyLinks(Priced):
+    """Passages of every link of the public street network, driven or not."""
+
+    bins: str | None = None
+    """Time bins of the passages; without them the whole period."""
+    max_passages: int = Field(ge=1)
+    """Passages that a person may add, over all links and bins together; whoever drives more counts as if he drove so many."""
+
+
 class NoisyProducts(Part):
     """What is published."""
 

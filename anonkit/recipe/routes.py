@@ -6,14 +6,13 @@ cells of the same people and days are another release, and the register refuses 
 a departure that a flow tells and a link that a route release leaves out could be subtracted.
 
 It is of one operator, so that no class holds people who cannot be matched (ruling 2), and never for a public recipient:
-k-anonymous links do not stop membership inference (ruling 35); take noisy links for that (``dp``).
+k-anonymous links do not stop membership inference (ruling 35); noisy links may (``noisy_routes``).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
@@ -22,31 +21,11 @@ from anonkit.classes import Protection
 from anonkit.geo import TimeBins
 from anonkit.kanon import CellKeyNoise
 from anonkit.recipe.model import AnyRecipe, Part, Privacy
+from anonkit.recipe.streets import Ends, RouteInput, Streets
 from anonkit.schema import PrivacyUnit
-from anonkit.sources import InputSpec
-from anonkit.sources.fixes import FixSpec
 
 if TYPE_CHECKING:
     from anonkit.kanon.routes_release import RouteSpec
-
-
-class Streets(Part):
-    """The public street network that link numbers refer to."""
-
-    path: Path
-    mode: Literal["drive", "cycle", "walk", "all"] = "drive"
-    """Which streets of an OpenStreetMap file are used, and whether one-way signs bind."""
-
-
-class Ends(Part):
-    """How trip ends are cut before anything is counted (ruling 30); no number has a default."""
-
-    cell_m: int
-    """Side of the public cells; a block of three by three around each end is hidden."""
-    minimum_m: int
-    """What is promised to be hidden around every end."""
-    settle_m: int
-    """How far apart receivers put one place."""
 
 
 class Links(Part):
@@ -92,21 +71,6 @@ class RouteCounts(Part):
     variance: float = Field(default=1.0, gt=0)
 
 
-class RouteInput(InputSpec):
-    """Trips, and the file of their fixes; without one the trips hold their routes as polylines."""
-
-    fixes: FixSpec | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> RouteInput:
-        line = self.polyline
-        if self.fixes is None and (line is None or line.interval_s is None):
-            raise ValueError(
-                "fixes is missing: name the file of the trips' fixes, or a polyline with interval_s that the trips hold"
-            )
-        return self
-
-
 class RouteRecipe(AnyRecipe):
     """One k-anonymous release of routes."""
 
@@ -146,14 +110,13 @@ class RouteRecipe(AnyRecipe):
     @cached_property
     def spec(self) -> RouteSpec:
         """The release for `kanon`."""
-        from anonkit.geo.trimming import EndRule  # heavy; recipes of other kinds never need it
-        from anonkit.kanon.routes import RouteRule
+        from anonkit.kanon.routes import RouteRule  # heavy; recipes of other kinds never need it
         from anonkit.kanon.routes_release import RouteSpec
 
         links, speeds, routes = self.products.links, self.products.speeds, self.products.routes
         return RouteSpec(
             rule=RouteRule(protection=self.protection, max_rows=links.rows_per_person, noise=self.noise),
-            ends=EndRule(cell_m=self.ends.cell_m, minimum_m=self.ends.minimum_m, settle_m=self.ends.settle_m),
+            ends=self.ends.rule,
             bins=TimeBins(links.bins, zone=self.time.zone),
             speed_bounds_kmh=(speeds.low_kmh, speeds.high_kmh) if speeds else (3.0, 120.0),
             step_kmh=speeds.step_kmh if speeds else 1.0,
@@ -178,7 +141,7 @@ class RouteRecipe(AnyRecipe):
         if self.recipient.kind == "public":
             raise ValueError(
                 "routes under k-anonymity are not for the public: they do not stop membership inference (ruling 35); name a "
-                "recipient under contract, or take noisy links"
+                "recipient under contract, or take noisy links (privacy.guarantee: differential_privacy)"
             )
         for entry in self.inputs:
             if entry.kind != "trips":
