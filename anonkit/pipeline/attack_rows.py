@@ -1,9 +1,9 @@
-"""The rows that attacks look at, as dense codes: all rows of one side, or those that matter for a sample of persons.
+"""The raw rows that attacks look at, as dense codes: all of them, or those that matter for a sample of persons.
 
-Rows that leave are all fetched. Of many raw rows (above ``SMALL``) only a sample of persons is fetched, and of everybody
-else the rows that could be mistaken for theirs: who was at one of the sampled place-times, who stands in one of their
-classes. The shares over the sampled persons are the same as if all rows lay in memory; their intervals are those of a
-sample. Persons are hashes of the run's tokens, drawn with a seed. Source: own. Exact traces: they stay in this process.
+Of many raw rows (above ``SMALL``) only a sample of persons is fetched, and of everybody else the rows that could be
+mistaken for theirs: who was at one of the sampled place-times, who stands in one of their classes. The shares over the
+sampled persons are the same as if all rows lay in memory; their intervals are those of a sample. Persons are hashes of
+the run's tokens, drawn with a seed. Source: own. Exact traces: they stay in this process.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anonkit.base.entropy import seeded
 from anonkit.engine import Session, identifier
 from anonkit.geo import TimeBins
 from anonkit.kanon import Decisions
-from anonkit.kanon.products import ROLLED, Step
+from anonkit.kanon.products import Step
 from anonkit.recipe import Recipe
 from anonkit.risk.incidence import Incidence, combine, compact, incidence
+from anonkit.risk.unicity import KEY
 
 Ints = NDArray[np.int64]
 SMALL = 200_000
 """Up to so many raw rows all of them are attacked with everything; above it a sample of persons, with less."""
-PERSONS, RAW_PERSONS = 2_000, 1_000
-"""At most so many persons are attacked by what is sampled, and so many of very many raw rows."""
+PERSONS, MANY_PERSONS = 2_000, 1_000
+"""At most so many persons are attacked by what is sampled, and so many where there are very many raw rows."""
 SEED = 20_260_101
 WEEK_H, EPOCH_DAY = 168, 3
 """The epoch was a Thursday: day 3 of a week that begins on Monday."""
@@ -110,22 +110,6 @@ class Rows:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loads:
-    """How many rows each unit has before, and how many of them leave."""
-
-    unit: NDArray[np.int64]
-    rows: Ints
-    told: Ints
-
-    @cached_property
-    def sampled(self) -> Ints:
-        """At most ``RAW_PERSONS`` units, drawn with the seed."""
-        if len(self.unit) <= RAW_PERSONS:
-            return self.unit
-        return np.sort(seeded(SEED).choice(self.unit, RAW_PERSONS, replace=False))
-
-
-@dataclass(frozen=True, kw_only=True)
 class AttackRows:
     """Where the rows of a release are looked up."""
 
@@ -134,6 +118,8 @@ class AttackRows:
     folder: Path
     """The staging folder with the written files."""
     session: Session
+    many: bool
+    """Whether there are too many raw rows to fetch."""
 
     @property
     def step(self) -> Step:
@@ -141,8 +127,9 @@ class AttackRows:
         return self.decisions.steps[0].step
 
     @property
-    def _unit(self) -> str:
-        return f"(hash({identifier(self.recipe.privacy.unit.value)}) // 2)::BIGINT"
+    def unit(self) -> str:
+        """The column that names who is protected, for SQL."""
+        return identifier(self.recipe.privacy.unit.value)
 
     @property
     def _raw(self) -> tuple[str, str | None, str, list[str]]:
@@ -150,108 +137,124 @@ class AttackRows:
         end = self.step.part.end
         return f"{end or 'start'}_cell", None if end else "end_cell", "start_bin", list(self.step.part.product.columns)
 
+    @property
+    def place(self) -> str:
+        """The column of the place that attackers know."""
+        return self._raw[0]
+
     @cached_property
-    def loads(self) -> Loads:
-        """Of each unit how many rows there are."""
-        table = self.session.sql(
-            f"SELECT {self._unit} AS u, count(*) AS n, count(*) FILTER ({self.step.part.told} = 0) AS told FROM {{rows}} "
-            f"WHERE {identifier(self.recipe.privacy.unit.value)} IS NOT NULL GROUP BY 1 ORDER BY 1",
-            rows=self.decisions.rows,
-        )
-        unit, rows, told = (table.column(name).to_numpy().astype(np.int64) for name in ("u", "n", "told"))
-        return Loads(unit=unit, rows=rows, told=told)
+    def everybody(self) -> nw.LazyFrame[Any]:
+        """All units, one row each, as ``p``, and ``n``: how many of his rows leave at the first level."""
+        query = f"SELECT {self.unit} AS p, count(*) FILTER ({self.step.part.told} = 0) AS n FROM {{rows}} WHERE {self.unit} IS NOT NULL GROUP BY 1"
+        return self.session.table(query, rows=self.decisions.rows)
 
-    def leaving(self) -> Rows:
-        """All rows that are told at the first level, with the keys that the file has."""
-        step = self.step
-        keyed = step.keyed(self.decisions.rows, self.recipe.geo.grid, self.recipe.time.time_bins)
-        names = ("_key_cell", None) if step.part.end else ("_key_start_cell", "_key_end_cell")
-        more = [f"_key_{name}" for name in step.part.product.columns]
-        rows, codes = self._rows(keyed, (*names, step.bin_key, more), step.at.bins, f"WHERE {step.part.told} = 0")
-        return replace(rows, class_told=self._written(codes))
+    @cached_property
+    def persons(self) -> int:
+        """How many units there are."""
+        return int(self.session.value("SELECT count(*) FROM {all}", all=self.everybody))
 
-    def _written(self, codes: NDArray[np.uint64]) -> Ints:
-        """Rows that the finest product's file tells of each class; 0 for one that is not there."""
-        part = self.step.part
-        keys = [name for name in part.product.keys if name not in (ROLLED, "end")]
-        conditions = [f"{ROLLED} = 0"] if part.product.roll_up else []
-        conditions += [f"\"end\" = '{part.end}'"] if part.end else []
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        count = "count(*)" if part.product.kind == "trips" else "sum(trips)"
-        table = self.session.sql(
-            f"SELECT hash({', '.join(identifier(name) for name in keys)}) AS c, {count}::BIGINT AS n FROM {{file}} {where} "
-            "GROUP BY 1 ORDER BY 1",
-            file=self.folder / f"{part.product.kind}.parquet",
-        )
-        known, told = table.column("c").to_numpy(), table.column("n").to_numpy().astype(np.int64)
-        if not len(known):
-            return np.zeros(len(codes), np.int64)
-        place = np.minimum(np.searchsorted(known, codes), len(known) - 1)
-        return np.where(known[place] == codes, told[place], 0)
+    @cached_property
+    def _sampled(self) -> nw.LazyFrame[Any]:
+        """At most ``MANY_PERSONS`` units, drawn with the seed, as ``p``."""
+        return self.session.table(sampled_sql(MANY_PERSONS), units=self.everybody)
 
     def raw(self) -> Rows:
         """All raw rows at base cells and bins; for small tables."""
-        return self._rows(self.decisions.rows, self._raw, self.recipe.time.time_bins, "")[0]
+        return self._rows("{rows}")
 
     def sample(self) -> Rows:
         """The raw rows of the sampled units."""
-        listed = self.session.from_arrow(pa.table({"u": self.loads.sampled}))
-        where = f"SEMI JOIN {{listed}} l ON l.u = {self._unit}"
-        return self._rows(self.decisions.rows, self._raw, self.recipe.time.time_bins, where, listed=listed)[0]
+        return self._rows(f"{{rows}} SEMI JOIN {{sampled}} s ON s.p = {self.unit}", sampled=self._sampled)
 
-    def holders(self, places: Ints, bins: Ints, *, level: int, width: int) -> tuple[Ints, Ints]:
-        """Who was at these places and times, at a coarser level and width: unit and number of the place-time."""
+    def holders(
+        self,
+        places: Ints,
+        bins: Ints,
+        *,
+        level: int,
+        bins_of: TimeBins | None = None,
+        width: int = 0,
+        told: bool = False,
+    ) -> Ints:
+        """Who was at these places and times, at a coarser level and width, as keys: number of the place-time · KEY + unit.
+
+        Parameters
+        ----------
+        bins_of, width : the coarser bins, or their width in seconds.
+        told : of the rows that leave at the first level only.
+        """
         grid, base = self.recipe.geo.grid, self.recipe.time.time_bins
-        frame = self.decisions.rows.with_columns(
-            grid.coarsen(nw.col(self._raw[0]), level).alias("_s"),
-            (nw.col("start_bin") * base.seconds // width).alias("_t"),
+        time = bins_of.coarsen(nw.col("f"), base) if bins_of else nw.col("f") * base.seconds // width
+        fine = {
+            "cells": self.distinct(self.place).with_columns(grid.coarsen(nw.col("f"), level).alias("coarse")),
+            "bins": self.distinct("start_bin").with_columns(time.alias("coarse")),
+        }
+        points = {"place": places, "bin": bins, "number": np.arange(len(places))}
+        listed = self.session.table(
+            "SELECT c.f AS cell, b.f AS bin, number FROM {points} p JOIN {cells} c ON c.coarse = p.place JOIN {bins} b ON b.coarse = p.bin",
+            points=self.session.from_arrow(pa.table(points)),
+            **fine,
         )
-        points = {"_s": places, "_t": bins, "number": np.arange(len(places))}
-        listed = self.session.from_arrow(pa.table(points))
+        only = f" AND {self.step.part.told} = 0" if told else ""
         table = self.session.sql(
-            f"SELECT {self._unit} AS u, number FROM {{rows}} JOIN {{listed}} USING (_s, _t)", rows=frame, listed=listed
+            f"SELECT number * {KEY} + (hash({self.unit}) % {KEY})::BIGINT AS key "
+            f"FROM {{rows}} JOIN {{listed}} ON cell = {self.place} AND bin = start_bin "
+            f"WHERE {self.unit} IS NOT NULL{only}",
+            rows=self.decisions.rows,
+            listed=listed,
         )
-        return self._codes(table.column("u")), table.column("number").to_numpy().astype(np.int64)
+        self.session.drop(listed)
+        return np.asarray(table.column("key").to_numpy(), np.int64)
+
+    def distinct(self, column: str) -> nw.LazyFrame[Any]:
+        """The distinct values of a column of base cells or bins, as ``f``."""
+        if column not in self._known:
+            query = f"SELECT DISTINCT {column} AS f FROM {{rows}}"
+            self._known[column] = self.session.table(query, rows=self.decisions.rows)
+        return self._known[column]
+
+    @cached_property
+    def _known(self) -> dict[str, nw.LazyFrame[Any]]:
+        return {}
 
     def class_sizes(self) -> tuple[Ints, Ints, Ints, Ints]:
         """Of each raw class of a sampled unit: the unit, the units in it, the unit's rows and everybody's."""
         place, other, time, more = self._raw
         keys = ", ".join(identifier(name) for name in (place, *([other] if other else []), time, *more))
-        listed = self.session.from_arrow(pa.table({"u": self.loads.sampled}))
         table = self.session.sql(
-            f"WITH coded AS (SELECT hash({keys}) AS c, {self._unit} AS u FROM {{rows}}), "
-            "own AS (SELECT c, u, count(*) AS n FROM coded SEMI JOIN {listed} USING (u) GROUP BY ALL), "
-            "held AS (SELECT c, count(DISTINCT u) AS units, count(*) AS rows FROM coded SEMI JOIN own USING (c) GROUP BY c) "
-            "SELECT u, units, n, rows FROM own JOIN held USING (c)",
+            f"WITH own AS (SELECT hash({keys}) AS c, {self.unit} AS p, count(*) AS n FROM {{rows}} "
+            f"SEMI JOIN {{sampled}} s ON s.p = {self.unit} GROUP BY ALL), "
+            f"held AS (SELECT c, count(DISTINCT p) AS units, count(*) AS rows "
+            f"FROM (SELECT hash({keys}) AS c, {self.unit} AS p FROM {{rows}}) SEMI JOIN own USING (c) GROUP BY c) "
+            "SELECT hash(p) // 2 AS u, units, n, rows FROM own JOIN held USING (c)",
             rows=self.decisions.rows,
-            listed=listed,
+            sampled=self._sampled,
         )
         u, units, n, rows = (table.column(name).to_numpy().astype(np.int64) for name in ("u", "units", "n", "rows"))
         return u, units, n, rows
 
-    def _rows(
-        self,
-        frame: nw.LazyFrame[Any],
-        columns: tuple[str, str | None, str, list[str]],
-        bins: TimeBins,
-        where: str,
-        **tables: Any,
-    ) -> tuple[Rows, NDArray[np.uint64]]:
-        """The rows as codes, and the hash behind the number of each class."""
-        place, other, time, more = columns
+    def _rows(self, source: str, **tables: Any) -> Rows:
+        """Raw rows as codes."""
+        place, other, time, more = self._raw
         keys = [place, *([other] if other else []), time]
-        listed = [f"hash({', '.join(identifier(name) for name in [*keys, *more])}) AS c", f"{self._unit} AS u"]
-        listed += [f'"{name}" AS k{number}' for number, name in enumerate(keys)]
+        listed = [
+            f"hash({', '.join(identifier(name) for name in [*keys, *more])}) AS c",
+            f"hash({self.unit}) // 2 AS u",
+        ]
+        listed += [f"{identifier(name)} AS k{number}" for number, name in enumerate(keys)]
         further = f"(hash({', '.join(identifier(name) for name in more)}) // 2)::BIGINT" if more else "0::BIGINT"
         table = self.session.sql(
-            f"SELECT {', '.join(listed)}, {further} AS m, start_bin AS b FROM {{rows}} {where}", rows=frame, **tables
+            f"SELECT {', '.join(listed)}, {further} AS m, start_bin AS b FROM {source} WHERE {self.unit} IS NOT NULL",
+            rows=self.decisions.rows,
+            **tables,
         )
         column = {name: table.column(name).to_numpy() for name in table.column_names}
-        codes, first, code = np.unique(column["c"], return_index=True, return_inverse=True)
+        _, first, code = np.unique(column["c"], return_index=True, return_inverse=True)
         k = [column[f"k{number}"][first].astype(np.int64) for number in range(len(keys))]
         cells, place_code = np.unique(np.concatenate(k[:-1]), return_inverse=True)
-        rows = Rows(
-            unit=self._codes(table.column("u")),
+        base = self.recipe.time.time_bins
+        return Rows(
+            unit=compact(column["u"].astype(np.int64))[1],
             code=code.astype(np.int64),
             cells=cells.astype(np.int64),
             class_start=place_code[: len(first)].astype(np.int64),
@@ -259,11 +262,11 @@ class AttackRows:
             class_bin=k[-1],
             class_more=compact(column["m"][first])[1],
             class_told=np.bincount(code, minlength=len(first)).astype(np.int64),
-            bins=bins,
-            true_s=column["b"].astype(np.int64) * self.recipe.time.time_bins.seconds,
+            bins=base,
+            true_s=column["b"].astype(np.int64) * base.seconds,
         )
-        return rows, codes
 
-    def _codes(self, units: Any) -> Ints:
-        """Numbers of units: their places in ``loads``."""
-        return np.searchsorted(self.loads.unit, units.to_numpy().astype(np.int64)).astype(np.int64)
+
+def sampled_sql(most: int) -> str:
+    """SQL of at most ``most`` of the units, drawn with the seed."""
+    return f"SELECT p FROM {{units}} ORDER BY hash(p, {SEED}), p LIMIT {most}"

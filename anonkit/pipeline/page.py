@@ -8,28 +8,34 @@ the first level. Everything here is about raw data and stays inside; nothing of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from anonkit.engine import Session, identifier
 from anonkit.geo import Tessellation, Zones
 from anonkit.geo.grid import LEVEL
 from anonkit.kanon import Decision, Decisions
-from anonkit.kanon.products import ROLLED, Step
+from anonkit.kanon.products import ROLLED, Part, Step
 from anonkit.publish.noisy import NoisyTable
 from anonkit.recipe import NoisyRecipe, Recipe
 from anonkit.report import PartTable, ReportTables
 from anonkit.utility import (
+    LENGTH_EDGES_KM,
+    MEAN_IN_SQUARE,
+    METRES_A_DEGREE,
+    ClassSums,
     Profile,
     cell_displacement,
     displacement_min,
     length_profile,
-    product_utility,
     trip_lengths,
+    utility_of_sums,
 )
 
 REPORT = "report.html"
@@ -50,32 +56,31 @@ def report_tables(decisions: Decisions, recipe: Recipe, folder: Path, *, session
     Exact counts before suppression: inside only.
     """
     grid = recipe.geo.grid
-    parts = {}
+    parts, sums = {}, {}
+    starts = _places(decisions, "start", session)
     for part in decisions.parts:
         step = part.steps()[0]
         keys = [name for name in part.product.keys if name != ROLLED]
-        classes = _aligned(decisions.of_part(part)[0], keys, folder, session)
+        sums[part.name] = found = part_sums(decisions.of_part(part)[0], keys, folder, session)
         cell, rest = "cell" if part.end else "start_cell", None
+        cells, bins = found.cells, found.bins
         if part.product.roll_up:
-            rolled = _rolled(decisions, step, keys, recipe, session)
-            classes = classes.merge(rolled, on=keys, how="left").fillna({"rolled": 0})
+            cells, bins = (_with_rolled(frame, decisions, step, recipe, session) for frame in (cells, bins))
             rest = _rest(step, cell, folder, session)
         parts[part.name] = PartTable(
-            classes=classes, bins=step.at.bins, bin=part.product.bin_column, cell=cell, rest=rest
+            classes=cells, by_bin=bins, bins=step.at.bins, bin=part.product.bin_column, cell=cell, rest=rest
         )
-    starts = session.sql(
-        "SELECT start_cell AS cell, count(*)::BIGINT AS trips FROM {rows} GROUP BY 1", rows=decisions.rows
-    )
     suppression = folder / "suppression.parquet"
     names, zones = _named_zones(parts, grid)
     return ReportTables(
         parts=parts,
         names=names,
         zones=zones,
-        starts=starts.to_pandas(),
+        starts=starts[["cell", "trips"]],
         suppression=session.collect(session.scan_parquet(suppression)).to_pandas() if suppression.is_file() else None,
         shapes=grid if getattr(grid, "has_shapes", True) else None,
         area=grid.to_geodataframe(grid.levels - 1) if names and isinstance(grid, Zones) else recipe.geo.area,
+        sums=sums,
     )
 
 
@@ -91,42 +96,71 @@ def measure_utility(
     grid, base = recipe.geo.grid, recipe.time.time_bins
     shaped = getattr(grid, "has_shapes", True)
     pairs = shaped and any(part.end is None for part in decisions.parts)
-    fine_lengths = _fine_lengths(decisions, grid, session) if pairs else None
+    before = _fine_lengths(decisions, grid, session) if pairs else None
+    places = {end: _places(decisions, end, session) for end in {part.end or "start" for part in decisions.parts}}
+    times = _counted("start_bin", decisions, decisions.parts, session)
     found = []
     for part in decisions.parts:
         step = part.steps()[0]
-        fine = f"{part.end or 'start'}_cell"
-        told = decisions.rows.filter(nw.col(part.told) == 0)
-        coarse = grid.coarsen(nw.col(fine), step.at.level).alias("coarse")
-        cell, published, moved = _counted(told.select(nw.col(fine).alias("cell"), coarse), session)
-        begin, trips = _counted(told.select("start_bin"), session)
-        table = tables.parts[part.name]
-        utility = product_utility(
+        at, told = places[part.end or "start"], part.told
+        fine = at[at[told] > 0]
+        cell, moved = fine["cell"].to_numpy(np.int64), fine[told].to_numpy(np.int64)
+        published = np.array([grid.parent(int(one), step.at.level) for one in cell], np.int64)
+        utility = utility_of_sums(
             part.name,
-            table.classes,
-            keys=[name for name in part.product.keys if name != ROLLED],
+            tables.sums[part.name],
             bins=step.at.bins,
-            bin=table.bin,
-            length=_lengths(fine_lengths, step, table, grid) if shaped and not part.end else None,
+            length=_lengths(before, step, tables.parts[part.name], grid)
+            if before is not None and not part.end
+            else None,
             metres=cell_displacement(cell, published, moved, centres=grid.centres) if shaped else None,
-            minutes=displacement_min(begin * base.seconds, base.seconds, step.at.bins.seconds, trips),
+            minutes=displacement_min(
+                times["value"].to_numpy(np.int64) * base.seconds,
+                base.seconds,
+                step.at.bins.seconds,
+                times[told].to_numpy(np.int64),
+            ),
         )
         found.append(utility.as_dict())
     return found
 
 
-def _counted(frame: nw.LazyFrame[Any], session: Session) -> tuple[np.ndarray, ...]:
-    """The distinct rows of a frame, column by column, and how many there are of each."""
-    table = session.sql("SELECT *, count(*)::BIGINT AS n FROM {frame} GROUP BY ALL", frame=frame)
-    return tuple(column.to_numpy().astype(np.int64) for column in table.columns)
+def _places(decisions: Decisions, end: str, session: Session) -> pd.DataFrame:
+    """Of each finest cell at this end: ``cell``, its ``trips``, and how many of them each part tells at its first level."""
+    parts = [part for part in decisions.parts if (part.end or "start") == end]
+    return _counted(f"{end}_cell", decisions, parts, session).rename(columns={"value": "cell"})
+
+
+def _counted(column: str, decisions: Decisions, parts: Iterable[Part], session: Session) -> pd.DataFrame:
+    """``value, trips``, and for each part how many trips it tells at its first level, by the values of a column."""
+    told = "".join(f", count(*) FILTER ({part.told} = 0)::BIGINT AS {part.told}" for part in parts)
+    query = f"SELECT {column} AS value, count(*)::BIGINT AS trips{told} FROM {{rows}} GROUP BY 1"
+    return session.sql(query, rows=decisions.rows).to_pandas()
 
 
 def _fine_lengths(decisions: Decisions, grid: Any, session: Session) -> tuple[np.ndarray, np.ndarray]:
-    """Lengths between the finest cells before, and the trips of each."""
-    query = "SELECT start_cell, end_cell, count(*)::BIGINT AS n FROM {rows} GROUP BY ALL"
-    table = session.sql(query, rows=decisions.rows)
-    start, end, trips = (table.column(name).to_numpy().astype(np.int64) for name in ("start_cell", "end_cell", "n"))
-    return trip_lengths(start, end, centres=grid.centres, side_m=_side_m(grid, 0)), trips
+    """Representative lengths of the public groups before, between the finest cells, and the trips of each group.
+
+    The straight line of every trip is worked out by the engine from the middles of its cells; see ``trip_lengths``.
+    """
+    cells = session.sql(
+        "SELECT DISTINCT cell FROM (SELECT start_cell AS cell FROM {rows} UNION ALL SELECT end_cell FROM {rows})",
+        rows=decisions.rows,
+    ).column("cell")
+    lon, lat = grid.centres(cells.to_numpy().astype(np.int64))
+    centres = session.from_arrow(pa.table({"cell": cells, "lon": lon, "lat": lat}))
+    edges = [edge * 1000 for edge in LENGTH_EDGES_KM]
+    group = " + ".join(f"(metres >= {edge})::INTEGER" for edge in edges[1:])
+    table = session.sql(
+        f"SELECT {group} AS place, count(*) AS n FROM (SELECT CASE WHEN start_cell = end_cell THEN {MEAN_IN_SQUARE * _side_m(grid, 0)} "
+        f"ELSE {METRES_A_DEGREE} * sqrt(((e.lon - s.lon) * cos(radians((s.lat + e.lat) / 2))) ** 2 + (e.lat - s.lat) ** 2) END AS metres "
+        "FROM {rows} JOIN {starts} s ON s.cell = start_cell JOIN {ends} e ON e.cell = end_cell) GROUP BY 1",
+        rows=decisions.rows,
+        starts=centres,
+        ends=centres,
+    )
+    place, trips = (table.column(name).to_numpy().astype(np.int64) for name in ("place", "n"))
+    return np.asarray(edges, float)[place], trips
 
 
 def _side_m(grid: Any, level: int) -> float:
@@ -142,27 +176,56 @@ def _lengths(fine: tuple[np.ndarray, np.ndarray] | None, step: Step, table: Part
     return length_profile(*fine, lengths, after["after"].to_numpy())
 
 
-def _aligned(decision: Decision, keys: list[str], folder: Path, session: Session) -> pd.DataFrame:
-    """One row a class of the first level: ``before`` as decided, ``after`` as it stands in the file (nan: not there)."""
-    step, listed = decision.step, ", ".join(identifier(name) for name in decision.part.product.keys if name != ROLLED)
+def part_sums(decision: Decision, keys: list[str], folder: Path, session: Session) -> ClassSums:
+    """Sums of the classes of the first level: as decided before, as they stand in the file after (nan: not there)."""
+    step = decision.step
     product = step.part.product
+    listed = ", ".join(identifier(name) for name in keys)
     conditions = ["true"]
     if product.roll_up:
         conditions.append(f"{ROLLED} = 0")
     if step.part.end:
         conditions.append(f"\"end\" = '{step.part.end}'")
     count = "count(*)" if product.kind == "trips" else "sum(trips)"
-    query = (
-        f"SELECT {listed}, coalesce(b.before, 0)::DOUBLE AS before, a.after::DOUBLE AS after FROM "
-        f"(SELECT {listed}, sum(rows) AS before FROM {{classes}} GROUP BY ALL) b FULL JOIN "
-        f"(SELECT {listed}, {count} AS after FROM {{file}} WHERE {' AND '.join(conditions)} GROUP BY ALL) a USING ({listed})"
+    cells, bin_ = [name for name in keys if name.endswith("cell")], product.bin_column
+    places = ", ".join(cells)
+    table = session.sql(
+        f"SELECT {places}, {bin_}, b AS before, a AS after, count(*)::BIGINT AS classes, sum(b)::DOUBLE AS sum_before, sum(a)::DOUBLE AS sum_after, "
+        f"grouping({cells[0]}, {bin_})::BIGINT AS side FROM (SELECT {listed}, coalesce(b.rows, 0)::BIGINT AS b, a.n::BIGINT AS a FROM "
+        f"(SELECT {listed}, sum(rows) AS rows FROM {{classes}} GROUP BY ALL) b FULL JOIN "
+        f"(SELECT {listed}, {count} AS n FROM {{file}} WHERE {' AND '.join(conditions)} GROUP BY ALL) a USING ({listed})) "
+        f"GROUP BY GROUPING SETS (({places}), ({bin_}), (b, a))",
+        classes=decision.classes,
+        file=folder / f"{product.kind}.parquet",
     )
-    file = folder / f"{product.kind}.parquet"
-    return session.sql(query, classes=decision.classes, file=file).to_pandas()
+    side = table.column("side").to_numpy()
+
+    def only(which: int, names: list[str], sums: tuple[str, str]) -> pd.DataFrame:
+        kept = np.flatnonzero(side == which)
+        columns = {name: table.column(name).to_numpy(zero_copy_only=False)[kept] for name in (*names, *sums)}
+        frame = pd.DataFrame({name: columns[name] for name in names})
+        return frame.assign(before=columns[sums[0]].astype(float), after=columns[sums[1]].astype(float))
+
+    sums = ("sum_before", "sum_after")
+    return ClassSums(
+        cells=only(1, cells, sums).astype(dict.fromkeys(cells, "int64")),
+        bins=only(2, [bin_], sums).astype({bin_: "int64"}),
+        counts=only(3, ["classes"], ("before", "after")),
+        bin=bin_,
+    )
+
+
+def _with_rolled(
+    frame: pd.DataFrame, decisions: Decisions, step: Step, recipe: Recipe, session: Session
+) -> pd.DataFrame:
+    """The sums with ``rolled``: trips that only a coarser class tells."""
+    keys = [name for name in frame.columns if name not in ("before", "after")]
+    rolled = _rolled(decisions, step, keys, recipe, session)
+    return frame.merge(rolled, on=keys, how="left").fillna({"rolled": 0})
 
 
 def _rolled(decisions: Decisions, step: Step, keys: list[str], recipe: Recipe, session: Session) -> pd.DataFrame:
-    """Trips of each class of the first level that only a coarser class tells, as ``rolled``."""
+    """Trips by these keys of the first level that only a coarser class tells, as ``rolled``."""
     told = decisions.rows.filter(nw.col(step.part.told) > 0)
     keyed = step.keyed(told, recipe.geo.grid, recipe.time.time_bins)
     listed = ", ".join(f'"_key_{name}" AS {identifier(name)}' for name in keys)

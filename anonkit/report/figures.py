@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from anonkit.geo import TimeBins
+from anonkit.utility import ClassSums
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,21 +17,26 @@ class PartTable:
     """All classes of one product."""
 
     classes: pd.DataFrame
-    """``keys``, ``before`` (trips), ``after`` (published trips; nan where not published), and where the product rolls up,
+    """``keys`` (of them the places at least), ``before`` (trips), ``after`` (published trips; nan where not published), and where the product rolls up,
     ``rolled``: trips that only a coarser class tells. Inside only."""
     bins: TimeBins
     bin: str
     """Which column is the time bin."""
     cell: str
     """Which column is the cell that maps show: the origin."""
+    by_bin: pd.DataFrame | None = None
+    """The same summed by time bin; default: ``classes`` themselves, if they tell it."""
     rest: pd.DataFrame | None = None
     """``cell, trips`` of rolled-up classes as published, cells of coarser levels; None where nothing is rolled up."""
 
     @property
-    def told(self) -> pd.DataFrame:
+    def weeks(self) -> pd.DataFrame:
+        """What figures by time are drawn from."""
+        return self.classes if self.by_bin is None else self.by_bin
+
+    def told(self, classes: pd.DataFrame) -> pd.DataFrame:
         """``classes`` with ``after`` as all trips that are told, at the first level or rolled up; nothing is nan."""
-        rolled = self.classes.get("rolled", 0)
-        return self.classes.assign(after=self.classes["after"].fillna(0) + rolled)
+        return classes.assign(after=classes["after"].fillna(0) + classes.get("rolled", 0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,5 +56,7 @@ class ReportTables:
     """Noisy tables as they are written, by name; no true counts."""
     names: Mapping[int, str] = field(default_factory=dict)
     """Names of zones by cell, of all levels; empty on a grid."""
+    sums: Mapping[str, ClassSums] = field(default_factory=dict)
+    """What the utility of each part is measured from. Inside only."""
     zones: Any = None
     """A GeoDataFrame of the coarsest named public zones with ``name`` and ``trips``, where the recipe has zones in a hierarchy."""

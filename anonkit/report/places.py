@@ -52,7 +52,7 @@ def places(tables: ReportTables) -> Html | None:
     if len(after):
         safe = cell_map(after, value="after", cell=part.cell, title=f"Leaves: starts in {part_text(name)}", **more)
         pictures.append(figure(safe, "Sum over the published classes. No colour: none, or suppressed."))
-    pictures += _weeks(part, after)
+    pictures += _weeks(part)
     if len(after) and {"start_cell", "end_cell"} <= set(after.columns):
         flows = flow_map(after, value="after", title=f"Leaves: flows in {part_text(name)}", **more)
         pictures.append(figure(flows, "Wide at the origin, thin at the destination; a ring stays in its cell."))
@@ -92,10 +92,10 @@ def _rest(name: str, part: PartTable, more: dict[str, Any]) -> list[Html]:
     return found
 
 
-def _weeks(part: PartTable, after: pd.DataFrame) -> list[Html]:
+def _weeks(part: PartTable) -> list[Html]:
     more: dict[str, Any] = {"bins": part.bins, "bin": part.bin, "form": "file", "breaks": value_breaks(_highest(part))}
-    before = hour_week_map(part.classes, value="before", title="Before: the week", absent="none", **more)
-    leaves = hour_week_map(after, value="after", title="Leaves: the week", **more)
+    before = hour_week_map(part.weeks, value="before", title="Before: the week", absent="none", **more)
+    leaves = hour_week_map(part.weeks.dropna(subset=["after"]), value="after", title="Leaves: the week", **more)
     return [
         figure(before, "Trips by weekday and time of day, the local clock."),
         figure(leaves, "The same colours mean the same numbers on both sides."),
@@ -114,7 +114,7 @@ def missing(tables: ReportTables) -> Html | None:
     for name, part in tables.parts.items():
         shown = part_text(name)
         if tables.shapes is not None and len(part.classes):
-            shares = _shares(part.told, part.cell)
+            shares = _shares(part.told(part.classes), part.cell)
             view = _view(part.classes, part.cell, tables)
             picture = suppression_map(
                 shares, cell=part.cell, share="share", shapes=tables.shapes, area=tables.area, view=view, names=tables.names,
@@ -127,7 +127,7 @@ def missing(tables: ReportTables) -> Html | None:
                 )
             )
         week = suppression_week_map(
-            part.told, bins=part.bins, bin=part.bin, before="before", after="after",
+            part.told(part.weeks), bins=part.bins, bin=part.bin, before="before", after="after",
             title=f"Missing in {shown}, by time", form="file",
         )  # fmt: skip
         pictures.append(figure(week, "Quiet hours lose most: few people ride then." + _hint_rolled(part)))
@@ -220,9 +220,9 @@ def _without_empty_end(profile: dict[str, Any] | None) -> dict[str, Any] | None:
 def _highest(part: PartTable) -> float:
     from anonkit.viz.charts import week_fields
 
-    day, field = week_fields(part.classes[part.bin].to_numpy(np.int64), part.bins)
+    day, field = week_fields(part.weeks[part.bin].to_numpy(np.int64), part.bins)
     grid = np.zeros((7, 86_400 // part.bins.seconds))
-    np.add.at(grid, (day, field), part.classes["before"].to_numpy(float))
+    np.add.at(grid, (day, field), part.weeks["before"].to_numpy(float))
     return float(grid.max(initial=1))
 
 
@@ -236,7 +236,7 @@ def _shares(classes: pd.DataFrame, cell: str) -> pd.DataFrame:
 def _told_missing(part: PartTable, shown: str) -> str:
     """How much is missing, and how much is told coarser only."""
     total = max(float(part.classes["before"].sum()), 1.0)
-    gone = percent(max(0.0, 1 - float(part.told["after"].sum()) / total))
+    gone = percent(max(0.0, 1 - float(part.told(part.classes)["after"].sum()) / total))
     if "rolled" not in part.classes:
         return f"{gone} of all trips are missing in {shown}."
     rolled = percent(float(part.classes["rolled"].sum()) / total)

@@ -97,19 +97,113 @@ def chain_risk(
     """
     claim = chain_claims(trips, max_gap_s=max_gap_s, of=person >= 0)
     start, end = np.asarray(trips.start_s, np.int64), np.asarray(trips.end_s, np.int64)
-    truth = np.full(len(person), -1, np.int64)
-    targets = np.flatnonzero(person >= 0)
     begin = start if true_s is None else np.asarray(true_s, np.int64)
-    until = begin + end - start
+    has = _followed(person, begin, begin + end - start, max_gap_s)
+    in_time = np.sort(start)
+    window = np.searchsorted(in_time, end[has] + max_gap_s, side="right") - np.searchsorted(in_time, end[has])
+    right = has & (claim >= 0) & (person[np.maximum(claim, 0)] == person)
+    return _figure(person, has, claim >= 0, right, window, max_gap_s, seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleasedClasses:
+    """What a recipient sees of trips, class by class: as `ReleasedTrips`, each row standing for ``rows`` trips."""
+
+    start_cell: NDArray[np.integer]
+    end_cell: NDArray[np.integer]
+    time_s: NDArray[np.integer]
+    """Begin of the released bin."""
+    traits: NDArray[np.integer]
+    rows: NDArray[np.integer]
+    few_class: NDArray[np.integer]
+    """Class of each single row of the classes of at most two rows, and whose it is (other than a target's: any negative)."""
+    few_owner: NDArray[np.integer]
+
+
+def chain_risk_in(
+    classes: ReleasedClasses,
+    person: Ints,
+    number: Ints,
+    *,
+    max_gap_s: int,
+    seed: int,
+    true_s: NDArray[np.integer] | None = None,
+) -> RiskFigure:
+    """`chain_risk` of some persons' rows among everybody's, of whom only the classes are known.
+
+    Rows of a class start and end alike, so that of the nearest candidates only their number matters: one is claimed, of
+    several none.
+
+    Parameters
+    ----------
+    classes : everything that is released.
+    person, number : of each target's row: who, and its class.
+    max_gap_s, seed, true_s : as in `chain_risk`.
+
+    Privacy
+    -------
+    An attack on row-level releases; the result stays inside.
+    """
+    place = combine(
+        np.concatenate([classes.start_cell, classes.end_cell]), np.concatenate([classes.traits, classes.traits])
+    )
+    start, end = place[: len(classes.rows)], place[len(classes.rows) :]
+    times, when = np.unique(np.asarray(classes.time_s, np.int64), return_inverse=True)
+    group, member = np.unique(start * len(times) + when, return_inverse=True)
+    rows = np.bincount(member, weights=classes.rows, minlength=len(group)).astype(np.int64)
+    # Of groups of one or two rows: whose they are.
+    order = np.argsort(member[classes.few_class], kind="stable")
+    of_group, owner = member[classes.few_class][order], np.asarray(classes.few_owner, np.int64)[order]
+    owners = np.full((len(group), 2), -1, np.int64)
+    small = rows[of_group] <= 2
+    of_group, owner = of_group[small], owner[small]
+    again = np.concatenate([[False], of_group[1:] == of_group[:-1]]) if len(of_group) else np.zeros(0, bool)
+    owners[of_group, again.astype(np.int64)] = owner
+
+    aim, begin = end[number], np.asarray(classes.time_s, np.int64)[number]
+    at = np.searchsorted(group, aim * len(times) + when[number])
+    own = (at < len(group)) & (np.minimum(at, len(group) - 1) == member[number])
+    own &= start[number] == aim
+    left = rows[np.minimum(at, len(group) - 1)] - own
+    at, own = np.where(left == 0, at + 1, at), own & (left > 0)
+    there = np.minimum(at, len(group) - 1)
+    near = (
+        (at < len(group))
+        & (group[there] // len(times) == aim)
+        & (times[group[there] % len(times)] <= begin + max_gap_s)
+    )
+    claimed = near & (rows[there] - own == 1)
+    first, second = owners[there].T
+    other = np.where(own & (first == person), second, first)
+    true = begin if true_s is None else np.asarray(true_s, np.int64)
+    has = _followed(person, true, true, max_gap_s)
+    until = np.concatenate([[0], np.cumsum(np.bincount(when, weights=classes.rows, minlength=len(times)))])
+    window = (
+        until[np.searchsorted(times, begin[has] + max_gap_s, side="right")] - until[np.searchsorted(times, begin[has])]
+    )
+    return _figure(person, has, claimed, has & claimed & (other == person), window, max_gap_s, seed)
+
+
+def _followed(person: NDArray[np.integer], begin: Ints, until: Ints, gap: int) -> NDArray[np.bool_]:
+    """Of each row whether its person's next row begins within the gap after its end."""
+    has = np.zeros(len(person), bool)
+    targets = np.flatnonzero(person >= 0)
     order = targets[np.lexsort((begin[targets], person[targets]))]
     before, after = order[:-1], order[1:]
     pause = begin[after] - until[before]
-    follows = (person[before] == person[after]) & (person[before] >= 0) & (pause >= 0) & (pause <= max_gap_s)
-    truth[before[follows]] = after[follows]
-    has = truth >= 0
-    right = has & (claim >= 0) & (person[np.maximum(claim, 0)] == person)
-    in_time = np.sort(start)
-    window = np.searchsorted(in_time, end[has] + max_gap_s, side="right") - np.searchsorted(in_time, end[has])
+    has[before[(person[before] == person[after]) & (pause >= 0) & (pause <= gap)]] = True
+    return has
+
+
+def _figure(
+    person: NDArray[np.integer],
+    has: NDArray[np.bool_],
+    claimed: NDArray[np.bool_],
+    right: NDArray[np.bool_],
+    window: NDArray[np.integer] | NDArray[np.floating],
+    gap: int,
+    seed: int,
+) -> RiskFigure:
     persons, number = np.unique(person[has], return_inverse=True)
     per_person = np.bincount(number, weights=right[has]) / np.bincount(number) if len(persons) else np.zeros(0)
     without = ~has & (person >= 0)
@@ -117,12 +211,12 @@ def chain_risk(
         "chains without ids",
         per_person,
         baseline=float((1 / np.maximum(1, window)).mean()) if has.any() else 0.0,
-        control=(claim[without] >= 0).astype(float) if without.any() else None,
+        control=claimed[without].astype(float) if without.any() else None,
         seed=seed,
-        assumptions=(f"a row is followed by the one row that starts where it ended, within {max_gap_s} s",),
+        assumptions=(f"a row is followed by the one row that starts where it ended, within {gap} s",),
         details={
-            "claims": int((claim >= 0).sum()),
-            "claims_right": float(right.sum() / max(1, int((claim >= 0).sum()))),
+            "claims": int(claimed.sum()),
+            "claims_right": float(right.sum() / max(1, int(claimed.sum()))),
             "continuations": int(has.sum()),
         },
     )

@@ -18,6 +18,12 @@ Ints = NDArray[np.int64]
 NIGHT_BEGIN_H, NIGHT_END_H = 20, 7
 WORK_BEGIN_H, WORK_END_H = 9, 17
 HOURS_A_WEEK = 168
+KNOWS_PAIR = "the attacker knows the cells of home and work"
+
+
+def knows_top(top: int) -> str:
+    """What the attacker of the most visited places knows."""
+    return f"the attacker knows the {top} most visited places"
 
 
 def top_places_risk(person: NDArray[np.integer], place: NDArray[np.integer], *, top: int) -> RiskFigure:
@@ -52,7 +58,7 @@ def top_places_risk(person: NDArray[np.integer], place: NDArray[np.integer], *, 
     best = np.full((table.persons, top), -1, np.int64)
     kept = order[rank < top]
     best[owner[kept], rank[rank < top]] = table.item[kept]
-    return _same_set(f"top {top} places", np.sort(best, axis=1), f"the attacker knows the {top} most visited places")
+    return _same_set(f"top {top} places", np.sort(best, axis=1), knows_top(top))
 
 
 def home_work_risk(
@@ -78,7 +84,7 @@ def home_work_risk(
     Golle and Partridge 2009, On the Anonymity of Home/Work Location Pairs.
     """
     pairs, told = home_and_work(person, place, hour_of_week)
-    return _same_set("home and work", pairs[told], "the attacker knows the cells of home and work")
+    return _same_set("home and work", pairs[told], KNOWS_PAIR)
 
 
 def home_and_work(
@@ -109,13 +115,36 @@ def _most_frequent(
 
 def _same_set(name: str, sets: Ints, knows: str) -> RiskFigure:
     code = combine(*(column + 1 for column in sets.T)) if len(sets) else np.zeros(0, np.int64)
-    size = np.bincount(code)[code] if len(code) else code
+    size, groups = np.unique(np.bincount(code), return_counts=True) if len(code) else (code, code)
+    return alike_figure(name, size, groups, knows)
+
+
+def alike_figure(name: str, size: Ints, groups: Ints, knows: str) -> RiskFigure:
+    """Share of persons whose set of places is theirs alone, from how many groups of each size have one set in common.
+
+    Parameters
+    ----------
+    size, groups : persons in a group with the same set, and how many groups have that size.
+    knows : what the attacker knows, for the assumptions.
+
+    Privacy
+    -------
+    An attack on raw or released points; the result stays inside.
+
+    Examples
+    --------
+    One person by himself, two who share their set:
+
+    >>> alike_figure("top 2 places", np.array([1, 2]), np.array([1, 1]), "…").value
+    0.3333333333333333
+    """
+    each = np.repeat(size, size * groups)
     return share_figure(
         name,
-        size == 1,
-        baseline=1 / max(1, len(sets)),
-        control_hits=size == 2,
+        each == 1,
+        baseline=1 / max(1, len(each)),
+        control_hits=each == 2,
         control_excuses=False,
         assumptions=(knows, "control: the target left out of the data, and exactly one other person fits"),
-        details={"median_persons_alike": float(np.median(size)) if len(size) else 0.0},
+        details={"median_persons_alike": float(np.median(each)) if len(each) else 0.0},
     )

@@ -9,8 +9,10 @@ Does not combine several trips of a person; `chains` and `unicity` do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,6 +136,33 @@ def trip_risk_of(
         seed=seed or 0,
         assumptions=("the attacker knows origin, destination and time of each of the target's trips",),
         details=details,
+    )
+
+
+def trip_risk_counted(
+    alone: int, pairs: int, *, persons: int, sampled: Ints, seed: int, details: Mapping[str, Any]
+) -> RiskFigure:
+    """`trip_risk` of everybody, counted: how many are alone in a class of theirs, how many one of two in one.
+
+    Parameters
+    ----------
+    sampled : of a sample of persons the fewest persons in a class of theirs, for the mean risk.
+    """
+    hits, control = np.zeros((2, persons))
+    hits[:alone] = control[:pairs] = 1.0
+    return value_figure(
+        "trip uniqueness",
+        hits,
+        baseline=1 / max(1, persons),
+        control=control,
+        control_excuses=False,
+        seed=seed,
+        assumptions=("the attacker knows origin, destination and time of each of the target's trips",),
+        details={
+            "mean_risk": float((1 / sampled).mean()) if len(sampled) else 0.0,
+            "mean_risk_persons": len(sampled),
+            **details,
+        },
     )
 
 

@@ -22,6 +22,8 @@ from anonkit.risk.result import RiskFigure, value_figure
 
 Ints = NDArray[np.int64]
 METRES_A_DEGREE = 111_320.0
+KEY = 2**48
+"""Width of a person in a key of place-time and person; leaves room for 32,768 place-times."""
 MOST_PAIRS = 8_000_000
 """Pairs of target and holder that are held in plain arrays; above it the compiled walk is used."""
 
@@ -144,20 +146,41 @@ def persons_who_fit(table: Incidence, targets: Ints, points: Ints) -> Ints:
         from anonkit.risk._unicity_kernel import walk_holders  # brings in Numba, which takes a second to load
 
         return np.asarray(walk_holders(targets, points, table.item_start, table.holder))
-    return _fits(table, points, sizes)
+    pairs = np.repeat(np.arange(table.items), np.diff(table.item_start)) * table.persons + table.holder
+    return _fits(pairs, table.persons, table.item_start, points)
 
 
-def _fits(table: Incidence, points: Ints, sizes: Ints) -> Ints:
-    """All holders of the first points side by side, less those who lack the second, the third, …"""
+def persons_who_fit_keys(keys: Ints, points: Ints) -> Ints:
+    """`persons_who_fit` of holders that come as numbers ``place-time · KEY + person``, in any order and more than once.
+
+    The keys of a person are a hash of ``KEY``'s width: that another person is taken for one of a place-time's ten thousand
+    holders has a chance below 1e-10.
+    """
+    pairs = np.sort(keys)
+    pairs = pairs[np.concatenate([[True], pairs[1:] != pairs[:-1]])] if len(pairs) else pairs
+    begin = np.searchsorted(pairs, np.arange(int(points.max(initial=0)) + 2) * KEY)
+    return _fits(pairs, KEY, begin, points)
+
+
+def _fits(pairs: Ints, width: int, begin: Ints, points: Ints) -> Ints:
+    """All holders of the first points side by side, less those who lack the second, the third, …
+
+    The rarer of the first two points goes first, as it has the fewer holders to be looked up.
+    """
     rows, depth = points.shape
     result = np.zeros((rows, depth), np.int64)
-    pairs = np.repeat(np.arange(table.items), np.diff(table.item_start)) * table.persons + table.holder
-    row = np.repeat(np.arange(rows), sizes)
-    left = table.holder[ranges(table.item_start[points[:, 0]], sizes)]
-    result[:, 0] = sizes
+    sizes = np.diff(begin)[points]
+    result[:, 0] = sizes[:, 0]
+    if depth == 1:
+        return result
+    swap = (points[:, 1] >= 0) & (sizes[:, 1] < sizes[:, 0])
+    order = np.where(swap[:, None], points[:, [1, 0, *range(2, depth)]], points)
+    least = np.where(swap, sizes[:, 1], sizes[:, 0])
+    row = np.repeat(np.arange(rows), least)
+    left = pairs[ranges(begin[order[:, 0]], least)] % width
     for k in range(1, depth):
-        item = points[row, k]
-        asked = item * table.persons + left
+        item = order[row, k]
+        asked = item * width + left
         place = np.minimum(np.searchsorted(pairs, asked), len(pairs) - 1)
         kept = (item < 0) | (pairs[place] == asked)
         row, left = row[kept], left[kept]

@@ -1,8 +1,19 @@
 """What a release is worth: its numbers against the raw ones. Inside only."""
 
 from anonkit.utility.counts import CountError, count_error, divergence
-from anonkit.utility.product import ProductUtility, align, cell_displacement, product_utility, trip_lengths
+from anonkit.utility.product import (
+    MEAN_IN_SQUARE,
+    ClassSums,
+    ProductUtility,
+    align,
+    cell_displacement,
+    product_utility,
+    trip_lengths,
+    utility_of_sums,
+)
 from anonkit.utility.shapes import (
+    LENGTH_EDGES_KM,
+    METRES_A_DEGREE,
     Displacement,
     Profile,
     day_profile,
@@ -13,6 +24,10 @@ from anonkit.utility.shapes import (
 )
 
 __all__ = [
+    "LENGTH_EDGES_KM",
+    "MEAN_IN_SQUARE",
+    "METRES_A_DEGREE",
+    "ClassSums",
     "CountError",
     "Displacement",
     "ProductUtility",
@@ -28,4 +43,5 @@ __all__ = [
     "length_profile",
     "product_utility",
     "trip_lengths",
+    "utility_of_sums",
 ]

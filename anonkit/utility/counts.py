@@ -51,13 +51,14 @@ class CountError:
         return {name: _plain(value) for name, value in asdict(self).items()}
 
 
-def count_error(before: ArrayLike, after: ArrayLike) -> CountError:
+def count_error(before: ArrayLike, after: ArrayLike, *, many: ArrayLike | None = None) -> CountError:
     """Errors of published counts, class by class.
 
     Parameters
     ----------
     before : trips of each class, as they are; 0 for a class that only exists after.
     after : trips of the same class as published; nan for a class that is not published.
+    many : how many classes hold just these; default one.
 
     Returns
     -------
@@ -82,29 +83,29 @@ def count_error(before: ArrayLike, after: ArrayLike) -> CountError:
         raise SchemaError(f"{old.shape} counts before, {new.shape} after", hint="align both on the same classes")
     if np.isnan(old).any() or (old < 0).any():
         raise SchemaError("a count before is negative or missing", hint="give 0 where a class held nothing")
-    old, new, many = _grouped(old, new)
+    old, new, each = _grouped(old, new) if many is None else (old, new, np.asarray(many, float))
     published = ~np.isnan(new)
     filled = np.where(published, new, 0.0)
     there = old > 0
     either = there | (filled != 0)
     known = published & there
-    total, given = float((old * many).sum()), float((filled * many).sum())
+    total, given = float((old * each).sum()), float((filled * each).sum())
     wrong = np.abs(old - filled)
     top = np.argsort(-old, kind="stable")
-    room = np.clip(TOP - (np.cumsum(many[top]) - many[top]), 0, many[top]) * there[top]
+    room = np.clip(TOP - (np.cumsum(each[top]) - each[top]), 0, each[top]) * there[top]
     return CountError(
-        classes=int(many[there].sum()),
-        classes_published=int(many[known].sum()),
+        classes=int(each[there].sum()),
+        classes_published=int(each[known].sum()),
         trips=total,
         trips_published=given,
         share_published=given / total if total else 0.0,
-        misplaced=float((np.abs(_shares(old, many) - _shares(filled, many)) * many).sum() / 2),
-        divergence=divergence(old, filled, many=many),
-        mean_error=float(np.average(wrong[either], weights=many[either])) if either.any() else 0.0,
-        median_relative_error=_median((wrong / np.where(there, old, 1))[known], many[known]),
+        misplaced=float((np.abs(_shares(old, each) - _shares(filled, each)) * each).sum() / 2),
+        divergence=divergence(old, filled, many=each),
+        mean_error=float(np.average(wrong[either], weights=each[either])) if either.any() else 0.0,
+        median_relative_error=_median((wrong / np.where(there, old, 1))[known], each[known]),
         top_error=float(np.average(wrong[top], weights=room)) if room.any() else 0.0,
         top_published=float(np.average(published[top], weights=room)) if room.any() else 0.0,
-        rank_correlation=_spearman(old[there], filled[there], many[there]),
+        rank_correlation=_spearman(old[there], filled[there], each[there]),
     )
 
 

@@ -87,14 +87,54 @@ def product_utility(
     Compares with raw counts: inside only, and for DP products never a reason to draw again (ruling 19).
     """
     cells = [name for name in keys if name in ("start_cell", "end_cell", "cell", "end")]
-    summed = classes.groupby(cells, dropna=False)[["before", "after"]].sum(min_count=1).reset_index()
-    begin = classes[bin].to_numpy(np.int64) * bins.seconds
-    after = classes["after"].fillna(0).to_numpy(float)
-    before = classes["before"].to_numpy(float)
+    sides = ["before", "after"]
+    sums = ClassSums(
+        cells=classes.groupby(cells, dropna=False)[sides].sum(min_count=1).reset_index(),
+        bins=classes.groupby(bin)[sides].sum(min_count=1).reset_index(),
+        counts=classes.assign(classes=1)[["classes", *sides]],
+        bin=bin,
+    )
+    return utility_of_sums(part, sums, bins=bins, length=length, metres=metres, minutes=minutes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassSums:
+    """The classes of a product summed up: all that its utility and its figures need. Each with ``before`` and ``after``."""
+
+    cells: pd.DataFrame
+    """By the columns of places."""
+    bins: pd.DataFrame
+    """By the time bin."""
+    counts: pd.DataFrame
+    """``classes``: how many hold so many trips before and after (nan: not published)."""
+    bin: str
+
+
+def utility_of_sums(
+    part: str,
+    sums: ClassSums,
+    *,
+    bins: TimeBins,
+    length: Profile | None = None,
+    metres: Displacement | None = None,
+    minutes: Displacement | None = None,
+) -> ProductUtility:
+    """All figures of one product from its sums; see `product_utility`.
+
+    Privacy
+    -------
+    As `product_utility`.
+    """
+    begin = sums.bins[sums.bin].to_numpy(np.int64) * bins.seconds
+    before, after = (sums.bins[side].fillna(0).to_numpy(float) for side in ("before", "after"))
     return ProductUtility(
         part=part,
-        counts=count_error(before, classes["after"].to_numpy(float)),
-        cells=count_error(summed["before"].to_numpy(float), summed["after"].to_numpy(float)),
+        counts=count_error(
+            sums.counts["before"].to_numpy(float),
+            sums.counts["after"].to_numpy(float),
+            many=sums.counts["classes"].to_numpy(float),
+        ),
+        cells=count_error(sums.cells["before"].to_numpy(float), sums.cells["after"].to_numpy(float)),
         day=day_profile(begin, before, begin, after, width_s=max(bins.seconds, 3600)),
         length=length,
         metres=metres,
