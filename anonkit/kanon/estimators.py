@@ -103,7 +103,22 @@ class KAnonymizer(BaseEstimator):
     # ---- scikit-learn
     def fit(self, X: Any, y: Any = None) -> KAnonymizer:
         """Choose the levels on a table."""
+        self._fit(self._code(X))
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Generalise to the learnt levels and release the classes of *this* table that satisfy every model."""
+        if not self.__sklearn_is_fitted__():
+            raise SchemaError("KAnonymizer has learnt no levels", hint="call fit first.")
         coded = self._code(X)
+        return self._release(X, coded, self._problem(coded))
+
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
+        """``fit`` and ``transform`` on the same table, which is coded once."""
+        coded = self._code(X)
+        return self._release(X, coded, self._fit(coded))
+
+    def _fit(self, coded: Coded) -> Problem:
         result = search(
             coded.table,
             coded.hierarchies,
@@ -117,15 +132,11 @@ class KAnonymizer(BaseEstimator):
         self.dropped_: tuple[str, ...] = coded.dropped
         self._levels = dict(zip(result.columns, result.levels, strict=True))
         self.levels_: dict[str, str] = {h.column: h.names[self._levels[h.column]] for h in coded.hierarchies}
-        self._explanation = self._explain(coded, result)
-        return self
-
-    def transform(self, X: Any) -> Any:
-        """Generalise to the learnt levels and release the classes of *this* table that satisfy every model."""
-        if not self.__sklearn_is_fitted__():
-            raise SchemaError("KAnonymizer has learnt no levels", hint="call fit first.")
-        coded = self._code(X)
         problem = self._problem(coded)
+        self._explanation = self._explain(problem, result)
+        return problem
+
+    def _release(self, X: Any, coded: Coded, problem: Problem) -> Any:
         levels = tuple(self._levels[h.column] for h in coded.hierarchies)
         node, released = problem.released(levels)
         keep_units = is_table(X) if self.keep_units is None else self.keep_units
@@ -134,10 +145,6 @@ class KAnonymizer(BaseEstimator):
             return released_table(X, coded, levels, node, released, tuple(self.sensitive), units)
         kept = released[problem.counter.base_group(node)]
         return released_rows(X, coded, levels, kept, tuple(self.sensitive), units)
-
-    def fit_transform(self, X: Any, y: Any = None) -> Any:
-        """``fit`` and ``transform`` on the same table."""
-        return self.fit(X, y).transform(X)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "levels_")
@@ -154,7 +161,7 @@ class KAnonymizer(BaseEstimator):
 
     def plan(self, X: Any) -> dict[str, int]:
         """Rows and bytes that ``fit`` would fetch from a Table, without fetching them."""
-        return plan_bytes(X, self._hierarchies_by_column(), self.person, self.driver, self._beside())
+        return plan_bytes(X, self._hierarchies_by_column(), self.person, self.driver, tuple(self.sensitive), self.among)
 
     # ---- parts
     def _code(self, X: Any) -> Coded:
@@ -168,10 +175,6 @@ class KAnonymizer(BaseEstimator):
             sensitive=tuple(self.sensitive),
             among=self.among,
         )
-
-    def _beside(self) -> tuple[str, ...]:
-        """Columns that the search's input needs beside keys and units."""
-        return tuple(self.sensitive) + (() if self.among is None else (self.among,))
 
     def _hierarchies_by_column(self) -> dict[str, Hierarchy] | None:
         if self.hierarchies is None or isinstance(self.hierarchies, Mapping):
@@ -209,10 +212,10 @@ class KAnonymizer(BaseEstimator):
             suppressed_unit=self.suppressed_unit,
         )
 
-    def _explain(self, coded: Coded, result: SearchResult) -> pd.DataFrame:
-        problem = self._problem(coded)
+    def _explain(self, problem: Problem, result: SearchResult) -> pd.DataFrame:
+        problem.released(result.levels)  # coarser tables are made from it
         rows = []
-        for j, h in enumerate(coded.hierarchies):
+        for j, h in enumerate(problem.hierarchies):
             level = result.levels[j]
 
             def suppressed(step: int, j: int = j, level: int = level, height: int = h.height) -> int | None:

@@ -1,21 +1,22 @@
 """Between tables and the search: coding columns, grouping in the engine, and writing what was released.
 
-From a Table the engine's group-by is fetched, (base values, person, driver, count), never rows; ``plan_bytes`` tells
-its size first, and above a quarter of the memory limit it is refused. Released rows are joined back in the engine and
-sorted by their own values, so that no input order survives.
+From a Table the engine's groups are fetched as packed codes, never rows (`estimators_groups`); ``plan_bytes`` tells
+their size first. Released rows are sorted by their own values, so that no input order survives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from anonkit.base.errors import SchemaError
-from anonkit.engine import Session
+from anonkit.engine import Session, identifier
+from anonkit.kanon.estimators_groups import Grouping, Values, fetch, grouping, occurring, planned
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.hierarchies_travel import clock_time, nested_grid
 from anonkit.kanon.search_classes import NodeTable
@@ -25,7 +26,6 @@ from anonkit.schema import Role, Table
 _LEVEL, _ROW = 10**14, 10**7
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 _FACTORS = (2, 4, 8, 16, 32)
-_DEFAULT_LIMIT = 4 * 2**30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +34,8 @@ class Coded:
 
     table: ClassTable
     hierarchies: tuple[Hierarchy, ...]
-    base: dict[str, np.ndarray]
-    """Raw value of each base value number, by column."""
+    values: Mapping[str, Values]
+    """Raw values of a Table's columns and their numbers; empty for data frames."""
     dropped: tuple[str, ...]
 
 
@@ -64,68 +64,114 @@ def code_table(
             f"the table lacks the columns {missing} that are protected",
             hint="name them, or say protect='row' and that k counts rows (ruling 1).",
         )
+    beside = sensitive if among is None else tuple(dict.fromkeys((*sensitive, among)))
     if is_table(data):
-        planned = plan_bytes(data, hierarchies, person, driver, beside)
-        if planned["bytes"] > planned["limit"]:
-            raise SchemaError(
-                f"the search's input is {planned['groups']:,} groups, {planned['bytes'] / 2**20:,.0f} MiB; a quarter "
-                f"of the memory limit is {planned['limit'] / 2**20:,.0f} MiB",
-                hint=f"start from a coarser base level of {planned['widest']}, twice its side or width.",
-                **planned,
-            )
-        frame, count = _grouped(data, hierarchies, person, driver, beside)
-    else:
-        frame, count = pd.DataFrame(data), None
-    chosen = dict(hierarchies) if hierarchies is not None else _own(data, frame)
-    absent = [name for name in [*chosen, *beside] if name not in frame.columns]
-    if absent or not chosen:
-        raise SchemaError(
-            f"there are no columns {absent} to generalise" if absent else "no column has a hierarchy",
-            hint=f"columns are {names}; give hierarchies={{column: Hierarchy}}.",
-        )
-    made = {}
-    for name, hierarchy in chosen.items():
-        made[name] = hierarchy.with_unknown() if frame[name].isna().any() else hierarchy
-    codes = {name: h.encode(frame[name]) for name, h in made.items()}
+        return _coded_groups(data, hierarchies, wanted, sensitive, among)
+    frame = pd.DataFrame(data)
+    if hierarchies is None:
+        raise SchemaError("a data frame has no hierarchies of its own", hint="give hierarchies={column: Hierarchy}.")
+    _check_columns([*hierarchies, *beside], hierarchies, names)
+    made = {
+        name: hierarchy.with_unknown() if frame[name].isna().any() else hierarchy
+        for name, hierarchy in hierarchies.items()
+    }
     units = {u: unit_numbers(frame[column]) for u, column in wanted.items() if column in frame.columns}
-    values: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for name in sensitive:
-        labels, number = np.unique(frame[name].astype(str).to_numpy(), return_inverse=True)
-        values[name] = (number.ravel(), labels)
     table = ClassTable.of(
-        codes,
+        {name: h.encode(frame[name]) for name, h in made.items()},
         sizes=[h.sizes[0] for h in made.values()],
         person=units.get("person"),
         driver=units.get("driver"),
         among=None if among is None else unit_numbers(frame[among]),
-        count=count,
-        sensitive=values,
+        sensitive={name: _numbered(frame[name]) for name in sensitive},
     )
     kept = {*made, *sensitive}
-    return Coded(
-        table=table,
-        hierarchies=tuple(made.values()),
-        base={name: _first_values(frame[name], codes[name], h.sizes[0]) for name, h in made.items()},
-        dropped=tuple(n for n in names if n not in kept),
-    )
+    dropped = tuple(n for n in names if n not in kept)
+    return Coded(table=table, hierarchies=tuple(made.values()), values={}, dropped=dropped)
+
+
+def _coded_groups(
+    data: Table,
+    hierarchies: Mapping[str, Hierarchy] | None,
+    wanted: Mapping[str, str],
+    sensitive: tuple[str, ...],
+    among: str | None,
+) -> Coded:
+    plan = _grouping(data, hierarchies, wanted, sensitive, among)
+    groups = fetch(plan)
+    made = tuple(plan.hierarchies.values())
+    options: dict[str, Any] = {
+        "sizes": [h.sizes[0] for h in made],
+        "person": groups.units.get("person"),
+        "driver": groups.units.get("driver"),
+        "among": None if among is None else groups.beside[among],
+        "count": groups.count,
+        "sensitive": {name: (groups.beside[name], _numbered(_series(plan.beside[name].raw))[1]) for name in sensitive},
+    }
+    if groups.packed is None:
+        table = ClassTable.of(dict(groups.codes), **options)
+    else:
+        table = ClassTable.of_packed([h.column for h in made], groups.packed, **options)
+    kept = {*plan.columns, *sensitive}
+    dropped = tuple(n for n in data.schema.names if n not in kept)
+    return Coded(table=table, hierarchies=made, values=plan.columns, dropped=dropped)
+
+
+def _grouping(
+    data: Table,
+    hierarchies: Mapping[str, Hierarchy] | None,
+    wanted: Mapping[str, str],
+    sensitive: tuple[str, ...],
+    among: str | None,
+) -> Grouping:
+    """How a Table is grouped: its lists of values, numbered."""
+    names = list(data.schema.names)
+    quasi = list(hierarchies) if hierarchies is not None else _own_columns(data)
+    beside = sensitive if among is None else tuple(dict.fromkeys((*sensitive, among)))
+    _check_columns([*quasi, *beside], quasi, names)
+    found = occurring(data, list(dict.fromkeys([*quasi, *beside])))
+    series = {name: _series(raw) for name, raw in found.items()}
+    chosen = dict(hierarchies) if hierarchies is not None else _own(data, series)
+    made = {name: h.with_unknown() if series[name].isna().any() else h for name, h in chosen.items()}
+    numbers = {name: h.encode(series[name]) for name, h in made.items()}
+    others = {}
+    for name in beside:
+        number = unit_numbers(series[name]) if name == among and name not in sensitive else _numbered(series[name])[0]
+        others[name] = Values(raw=found[name], numbers=number, size=len(number))
+    units = {unit: column for unit, column in wanted.items() if column in data.schema}
+    return grouping(data, made, found, numbers, others, units)
+
+
+def _check_columns(needed: Sequence[str], quasi: Sequence[str] | Mapping[str, Any], names: Sequence[str]) -> None:
+    absent = [name for name in needed if name not in names]
+    if absent or not quasi:
+        raise SchemaError(
+            f"there are no columns {absent} to generalise" if absent else "no column has a hierarchy",
+            hint=f"columns are {names}; give hierarchies={{column: Hierarchy}}.",
+        )
+
+
+def _series(raw: Any) -> pd.Series:
+    return pd.Series(raw.to_pandas())
+
+
+def _numbered(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of values by the order of their text, and the texts."""
+    labels, number = np.unique(values.astype(str).to_numpy(), return_inverse=True)
+    return number.ravel(), labels
 
 
 def plan_bytes(
-    data: Any, hierarchies: Mapping[str, Hierarchy] | None, person: str, driver: str, sensitive: tuple[str, ...]
+    data: Any,
+    hierarchies: Mapping[str, Hierarchy] | None,
+    person: str,
+    driver: str,
+    sensitive: tuple[str, ...],
+    among: str | None,
 ) -> dict[str, Any]:
     """Groups and bytes that the engine would hand over, and the most it may."""
     if not is_table(data):
-        return {"groups": len(data), "bytes": 0, "limit": _DEFAULT_LIMIT, "widest": ""}
-    columns = _columns(data, hierarchies, person, driver, sensitive)
-    listed = ", ".join(_quoted(c) for c in columns)
-    groups = int(data.session.value(f"SELECT count(*) FROM (SELECT DISTINCT {listed} FROM {{rows}})", rows=data.frame))
-    quasi = [c for c in columns if c not in (person, driver, *sensitive)]
-    distinct = {
-        c: int(data.session.value(f"SELECT count(DISTINCT {_quoted(c)}) FROM {{rows}}", rows=data.frame)) for c in quasi
-    }
-    limit = _memory_bytes(str(data.session.value("SELECT current_setting('memory_limit')"))) // 4
-    widest = max(distinct, key=lambda c: distinct[c]) if distinct else ""
-    return {"groups": groups, "bytes": groups * 8 * (len(columns) + 1), "limit": limit, "widest": widest}
+        return {"groups": len(data), "bytes": 0, "limit": 0, "widest": ""}
+    return planned(_grouping(data, hierarchies, {"person": person, "driver": driver}, sensitive, among))
 
 
 def released_rows(
@@ -156,28 +202,35 @@ def released_table(
     sensitive: tuple[str, ...],
     units: list[str],
 ) -> Table:
-    """Released columns of a Table: labels and safe classes are joined in the engine."""
+    """Released columns of a Table: of classes as often as they have rows, or row by row where other columns leave too.
+
+    Row by row, labels and safe classes are joined in the engine.
+    """
     session: Session = data.session
-    tables: dict[str, Any] = {"rows": data.frame}
-    joins, shown, keys = [], [], []
-    classes = {}
-    for j, (h, level) in enumerate(zip(coded.hierarchies, levels, strict=True)):
-        seen = np.unique(coded.table.codes[j])
-        labels = _tidy(h.labels[level])
-        mapping = pd.DataFrame({"value": coded.base[h.column][seen], "label": labels[h.codes[level][seen]]})
-        tables[f"m{j}"] = session.from_arrow(_arrow(mapping))
-        joins.append(f"JOIN {{m{j}}} m{j} ON r.{_quoted(h.column)} IS NOT DISTINCT FROM m{j}.value")
-        shown.append(f"m{j}.label AS {_quoted(h.column)}")
-        classes[f"k{j}"] = labels[node.codes[j][released]]
-        keys.append(f"m{j}.label = c.k{j}")
-    tables["classes"] = session.from_arrow(_arrow(pd.DataFrame(classes)))
     others = [*sensitive, *(u for u in units if u in data.schema)]
-    listed = ", ".join([*shown, *(f"r.{_quoted(name)}" for name in others)])
-    order = ", ".join(_quoted(h.column) for h in coded.hierarchies)
-    frame = session.frame(
-        f"SELECT {listed} FROM {{rows}} r {' '.join(joins)} JOIN {{classes}} c ON {' AND '.join(keys)} ORDER BY {order}",
-        **tables,
-    )
+    labels = [_tidy(h.labels[level]) for h, level in zip(coded.hierarchies, levels, strict=True)]
+    listed = [identifier(h.column) for h in coded.hierarchies]
+    classes: dict[str, Any] = {f"k{j}": pa.array(labels[j][node.codes[j][released]]) for j in range(len(labels))}
+    order = ", ".join(listed)
+    if not others:  # made of classes alone, so that no order of rows can be in it
+        counted = pa.table(classes | {"n": node.rows[released]}).sort_by([(name, "ascending") for name in classes])
+        shown = ", ".join(f"k{j} AS {name}" for j, name in enumerate(listed))
+        query = f"SELECT {shown} FROM (SELECT *, unnest(range(n)) FROM {{classes}})"
+        frame = session.frame(query, classes=session.from_arrow(counted))
+    else:
+        tables: dict[str, Any] = {"rows": data.frame, "classes": session.from_arrow(pa.table(classes))}
+        joins, shown_rows, keys = [], [], []
+        for j, (h, level) in enumerate(zip(coded.hierarchies, levels, strict=True)):
+            values = coded.values[h.column]
+            told = pa.array(labels[j][h.codes[level][values.numbers]])
+            tables[f"m{j}"] = session.from_arrow(pa.table({"value": values.raw, "label": told}))
+            joins.append(f"JOIN {{m{j}}} m{j} ON r.{listed[j]} IS NOT DISTINCT FROM m{j}.value")
+            shown_rows.append(f"m{j}.label AS {listed[j]}")
+            keys.append(f"m{j}.label = c.k{j}")
+        shown_rows += [f"r.{identifier(name)}" for name in others]
+        joins.append(f"JOIN {{classes}} c ON {' AND '.join(keys)}")
+        query = f"SELECT {', '.join(shown_rows)} FROM {{rows}} r {' '.join(joins)} ORDER BY {order}"
+        frame = session.frame(query, **tables)
     names = [h.column for h in coded.hierarchies]
     schema = data.schema.without(*(n for n in data.schema.names if n not in {*names, *others}))
     fresh = [
@@ -188,42 +241,17 @@ def released_table(
 
 
 # ---- parts
-def _memory_bytes(text: str) -> int:
-    """Bytes of a setting such as ``3.7 GiB``."""
-    number, _, unit = text.partition(" ")
-    scale = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-    return int(float(number) * scale[unit]) if unit in scale else _DEFAULT_LIMIT
-
-
-def _columns(
-    data: Table, hierarchies: Mapping[str, Hierarchy] | None, person: str, driver: str, sensitive: tuple[str, ...]
-) -> list[str]:
-    quasi = list(hierarchies) if hierarchies is not None else _own_columns(data)
-    return [*quasi, *sensitive, *(u for u in (person, driver) if u in data.schema)]
-
-
-def _grouped(
-    data: Table, hierarchies: Mapping[str, Hierarchy] | None, person: str, driver: str, sensitive: tuple[str, ...]
-) -> tuple[pd.DataFrame, np.ndarray]:
-    listed = ", ".join(_quoted(c) for c in _columns(data, hierarchies, person, driver, sensitive))
-    arrow = data.session.sql(f"SELECT {listed}, count(*)::BIGINT AS _n FROM {{rows}} GROUP BY ALL", rows=data.frame)
-    frame = arrow.to_pandas()
-    return frame.drop(columns="_n"), frame["_n"].to_numpy()
-
-
 def _own_columns(data: Table) -> list[str]:
     found = [c.name for c in data.schema if c.role is Role.QUASI and c.unit in ("cell", "bin")]
     return [*found, *(c.name for c in data.schema if c.role is Role.QUASI and c.unit is None)]
 
 
-def _own(data: Any, frame: pd.DataFrame) -> dict[str, Hierarchy]:
+def _own(data: Table, found: Mapping[str, pd.Series]) -> dict[str, Hierarchy]:
     """Hierarchies that a binned Table's columns have by themselves: nested cells, clock time, flat categories."""
-    if not is_table(data):
-        raise SchemaError("a data frame has no hierarchies of its own", hint="give hierarchies={column: Hierarchy}.")
     made: dict[str, Hierarchy] = {}
     for name in _own_columns(data):
         column = data.schema[name]
-        values = np.sort(frame[name].dropna().unique())
+        values = np.sort(found[name].dropna().to_numpy())
         if column.unit == "cell" and (data.schema.tessellation or "").startswith("grid"):
             side = float((column.level or "1000 m").split()[0])
             row, place = values % _LEVEL // _ROW, values % _ROW
@@ -244,26 +272,8 @@ def _own(data: Any, frame: pd.DataFrame) -> dict[str, Hierarchy]:
     return made
 
 
-def _first_values(column: pd.Series, codes: np.ndarray, size: int) -> np.ndarray:
-    values = np.full(size, None, dtype=object)
-    unique, first = np.unique(codes, return_index=True)
-    values[unique] = column.to_numpy(dtype=object)[first]
-    return values
-
-
 def _tidy(labels: np.ndarray) -> np.ndarray:
     """Labels of one kind: whole numbers stay numbers, everything else is text."""
     if labels.dtype.kind in "iu":
         return labels.astype(np.int64)
     return np.array([str(label) for label in labels], dtype=object)
-
-
-def _arrow(frame: pd.DataFrame) -> Any:
-    import pyarrow as pa
-
-    columns = {name: pa.array([None if v is None or v != v else v for v in frame[name].tolist()]) for name in frame}
-    return pa.table(columns)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -73,7 +73,7 @@ class NodeTable:
 
     def weight(self) -> int:
         """Numbers held, for choosing and for dropping tables."""
-        return len(self.rows) + sum(len(pair[0]) for pair in self.live.values())
+        return len(self.rows) + len(self.group) + sum(len(pair[0]) for pair in self.live.values())
 
 
 class ClassCounter:

@@ -25,9 +25,10 @@ from anonkit.kanon.search_packed import packed
 from anonkit.kanon.search_tables import ClassTable
 
 _CELLS = 2**21
-"""Cells of the largest cube."""
+"""Cells of the largest cube of a small table; of a large one twice its base classes."""
+_MOST_CELLS = 2**25
 _BUCKET_BITS = 24
-_HELD = 40_000_000
+_HELD = 50_000_000
 _THREADS_FROM = 200_000
 _PHASES = (0.12, 0.4, 1.0)
 """Shares of the base classes after which threads compare what they have lost."""
@@ -49,7 +50,7 @@ class CubeCounter:
         self.least, self.total, self.by_value = least, table.total_rows, by_value
         self._packed = packed(table, hierarchies)
         count = len(table.rows)
-        self._dense = min(_CELLS, 8 * count + 4096)
+        self._dense = min(max(_CELLS, 2 * count), 8 * count + 4096, _MOST_CELLS)
         self._threads = min(_processors(), 4) if count > _THREADS_FROM else 1
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
         self._cubes: list[_Cube] = []

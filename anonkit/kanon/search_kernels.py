@@ -72,6 +72,34 @@ def group_hash(keys):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
+def unpack(keys, sizes):  # type: ignore[no-untyped-def]
+    """Value numbers of mixed-radix keys, one row a column, the first column lowest."""
+    codes = np.empty((sizes.shape[0], keys.shape[0]), dtype=np.int32)
+    for i in range(keys.shape[0]):
+        left = keys[i]
+        for j in range(sizes.shape[0]):
+            higher = left // sizes[j]
+            codes[j, i] = left - higher * sizes[j]
+            left = higher
+    return codes
+
+
+@numba.njit(cache=True, nogil=True)
+def order_by(numbers, size):  # type: ignore[no-untyped-def]
+    """Stable order of numbers from -1 to ``size`` - 1: one walk to count them, one to place them."""
+    place = np.zeros(size + 2, dtype=np.int64)
+    for i in range(numbers.shape[0]):
+        place[numbers[i] + 2] += 1
+    for n in range(1, size + 2):
+        place[n] += place[n - 1]
+    order = np.empty(numbers.shape[0], dtype=np.int64)
+    for i in range(numbers.shape[0]):
+        order[place[numbers[i] + 1]] = i
+        place[numbers[i] + 1] += 1
+    return order
+
+
+@numba.njit(cache=True, nogil=True)
 def merge_sums(group, count, values):  # type: ignore[no-untyped-def]
     """Sum of ``values`` by group."""
     total = np.zeros(count, dtype=np.int64)

@@ -8,12 +8,14 @@ it. It counts and protects nobody.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 
+from anonkit.kanon import search_kernels as kernels
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.search_tables import ClassTable
 
@@ -67,15 +69,15 @@ def packed(table: ClassTable, hierarchies: Sequence[Hierarchy]) -> Packed:
     own = [[np.arange(size) for size in h.sizes] for h in hierarchies]
     place, own[first] = _tree_order(hierarchies[first], weights)
     ranks = [[own[j][level][c] for level, c in enumerate(h.codes)] for j, h in enumerate(hierarchies)]
-    order = np.argsort(place.astype(np.uint16 if len(place) <= _WORD else np.int32)[codes[first]], kind="stable")
+    order = kernels.order_by(place.astype(np.int32)[codes[first]], len(place))
     groups = _groups(sizes, limit=min(_WORD, max(256, codes.shape[1] // 16)))
-    offset, words = 0, []
-    for group in groups:
-        word = np.zeros(codes.shape[1], dtype=np.int64)
-        for j in group:
-            word = word * sizes[j] + codes[j]
-        words.append(word[order] + offset)
-        offset += int(np.prod([sizes[j] for j in group]))
+    spans = [math.prod(sizes[j] for j in group) for group in groups]
+    words = np.empty((codes.shape[1], len(groups)), dtype=np.uint16 if sum(spans) <= _WORD else np.uint32)
+    for at, group in enumerate(groups):
+        word = codes[group[0]]
+        for j in group[1:]:
+            word = word * np.int32(sizes[j]) + codes[j]
+        words[:, at] = (word + np.int32(sum(spans[:at])))[order]
     starts = []
     for level, size in enumerate(hierarchies[first].sizes):
         held = np.bincount(ranks[first][level][codes[first]], minlength=size)
@@ -85,7 +87,7 @@ def packed(table: ClassTable, hierarchies: Sequence[Hierarchy]) -> Packed:
         columns=(first, *(j for j in range(len(sizes)) if j != first)),
         ranks=tuple(tuple(rank.astype(np.int32) for rank in levels) for levels in ranks),
         own=tuple(tuple(levels) for levels in own),
-        words=np.stack(words, axis=1).astype(np.uint16 if offset <= _WORD else np.uint32),
+        words=words,
         groups=groups,
         rows=table.rows[order].astype(np.int32 if table.total_rows < 2**31 else np.int64),
         starts=tuple(starts),

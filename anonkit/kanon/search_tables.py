@@ -19,6 +19,7 @@ from anonkit.kanon import search_kernels as kernels
 
 _KEY_LIMIT = 2**62
 _DENSE_LIMIT = 2**21
+_MOST_DENSE = 2**25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,51 +103,113 @@ class ClassTable:
         arrays = [np.asarray(codes[name]) for name in names]
         lines = len(arrays[0]) if arrays else 0
         weight = np.ones(lines, dtype=np.int64) if count is None else np.asarray(count, dtype=np.int64)
-        order = np.argsort(person, kind="stable") if person is not None else np.arange(lines)
+        order = _by(person) if person is not None else np.arange(lines)
         stacked = np.stack([a[order] for a in arrays]).astype(np.int32) if arrays else np.zeros((0, 0), np.int32)
         if population is not None:
             extra = np.stack([np.asarray(population[name]) for name in names]).astype(np.int32)
             stacked = np.concatenate([stacked, extra], axis=1)
         group, first = group_codes(stacked, list(sizes))
-        found, group_all = len(first), group
-        group = group[:lines]
-        rows = kernels.merge_sums(group, found, weight[order])
         people = None
         if population is not None:
-            share = np.ones(len(group_all) - lines, dtype=np.int64) if population_count is None else population_count
-            people = kernels.merge_sums(group_all[lines:], found, np.asarray(share, dtype=np.int64))
-        units: dict[str, Pairs] = {}
-        fleets: dict[str, tuple[Pairs, ...]] = {}
-        for name, unit in (("person", person), ("driver", driver)):
-            if unit is not None:
-                number = np.asarray(unit)[order]
-                by = np.argsort(number, kind="stable")
-                parts = group[by], number[by], weight[order][by]
-                units[name] = _pairs(*parts)
-                if among is not None:
-                    fleet = np.asarray(among)[order][by]
-                    fleets[name] = tuple(_pairs(*(part[fleet == one] for part in parts)) for one in np.unique(fleet))
-        values = {}
-        for name, (number, labels) in (sensitive or {}).items():
-            values[name] = Sensitive(
-                classes=group,
-                values=np.asarray(number)[order].astype(np.int32),
-                persons=None if person is None else np.asarray(person)[order],
-                counts=weight[order],
-                labels=np.asarray(labels),
-            )
+            share = np.ones(len(group) - lines, dtype=np.int64) if population_count is None else population_count
+            people = kernels.merge_sums(group[lines:], len(first), np.asarray(share, dtype=np.int64))
+        group = group[:lines]
+        weight = weight[order]
         back = np.empty(lines, dtype=np.int32)
         back[order] = group
+        who = {"person": person, "driver": driver}
         return cls(
             columns=names,
             codes=np.ascontiguousarray(stacked[:, first]),
-            rows=rows,
-            units=units,
-            fleets=fleets,
-            sensitive=values,
+            rows=kernels.merge_sums(group, len(first), weight),
             population=people,
             row_class=back,
+            **_people(group, weight, order, who, among, sensitive or {}),
         )
+
+    @classmethod
+    def of_packed(
+        cls,
+        columns: Sequence[str],
+        packed: np.ndarray,
+        *,
+        sizes: Sequence[int],
+        count: np.ndarray,
+        person: np.ndarray | None = None,
+        driver: np.ndarray | None = None,
+        among: np.ndarray | None = None,
+        sensitive: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+    ) -> ClassTable:
+        """The same from an engine's groups, whose base value numbers stand in one integer, the first column lowest.
+
+        >>> table = ClassTable.of_packed(["zone", "hour"], np.array([5, 0, 5]), sizes=[2, 3], count=np.array([1, 2, 1]))
+        >>> table.codes.tolist(), table.rows.tolist()
+        ([[0, 1], [0, 2]], [2, 2])
+        """
+        by = np.argsort(packed)
+        keys = packed[by]
+        fresh = np.ones(len(keys), dtype=bool)
+        np.not_equal(keys[1:], keys[:-1], out=fresh[1:])
+        keys = keys[fresh]
+        group = np.empty(len(packed), dtype=np.int32)
+        group[by] = np.cumsum(fresh, dtype=np.int32) - np.int32(1)
+        del by, fresh
+        codes = kernels.unpack(keys, np.maximum(np.asarray(sizes, dtype=np.int64), 1))
+        order = _by(person) if person is not None else np.arange(len(packed))
+        group, weight = group[order], count[order]
+        who = {"person": person, "driver": driver}
+        return cls(
+            columns=tuple(columns),
+            codes=codes,
+            rows=kernels.merge_sums(group, len(keys), weight),
+            **_people(group, weight, order, who, among, sensitive or {}),
+        )
+
+
+def _people(
+    group: np.ndarray,
+    weight: np.ndarray,
+    order: np.ndarray,
+    who: Mapping[str, np.ndarray | None],
+    among: np.ndarray | None,
+    sensitive: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> dict[str, Any]:
+    """Pairs of units, of their groups, and sensitive values; ``group`` and ``weight`` lie in ``order``, by person."""
+    units: dict[str, Pairs] = {}
+    fleets: dict[str, tuple[Pairs, ...]] = {}
+    for name, unit in who.items():
+        if unit is None:
+            continue
+        number = np.asarray(unit)[order]
+        parts = (group, number, weight)
+        by = None if name == "person" else _by(number)
+        if by is not None:
+            parts = (group[by], number[by], weight[by])
+        units[name] = _pairs(*parts)
+        if among is not None:
+            fleet = np.asarray(among)[order]
+            fleet = fleet if by is None else fleet[by]
+            fleets[name] = tuple(_pairs(*(part[fleet == one] for part in parts)) for one in np.unique(fleet))
+    person = who.get("person")
+    values = {
+        name: Sensitive(
+            classes=group,
+            values=np.asarray(number)[order].astype(np.int32),
+            persons=None if person is None else np.asarray(person)[order],
+            counts=weight,
+            labels=np.asarray(labels),
+        )
+        for name, (number, labels) in sensitive.items()
+    }
+    return {"units": units, "fleets": fleets, "sensitive": values}
+
+
+def _by(numbers: np.ndarray) -> np.ndarray:
+    """Stable order of unit numbers, negative ones first."""
+    most = int(numbers.max(initial=-1))
+    if most > 4 * len(numbers) + 1000 or int(numbers.min(initial=0)) < -1:
+        return np.argsort(numbers, kind="stable")
+    return kernels.order_by(numbers, most + 1)
 
 
 def _pairs(classes: np.ndarray, units: np.ndarray, counts: np.ndarray) -> Pairs:
@@ -158,7 +221,7 @@ def _pairs(classes: np.ndarray, units: np.ndarray, counts: np.ndarray) -> Pairs:
         fresh[0] = 0
         np.cumsum(units[1:] != units[:-1], out=fresh[1:])
     total = int(fresh[-1]) + 1 if len(fresh) else 0
-    return Pairs(classes=classes.astype(np.int32), units=fresh, counts=counts.astype(np.int64), total=total)
+    return Pairs(classes=classes.astype(np.int32, copy=False), units=fresh, counts=counts, total=total)
 
 
 def group_codes(codes: np.ndarray, sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -186,7 +249,7 @@ def build_classes(
         span *= sizes[j]
     places = np.stack([steps[j].astype(np.int64) * strides[j] for j in used]) if used else np.zeros((0, 1), np.int64)
     picked = np.array(used, dtype=np.int64)
-    if span <= min(_DENSE_LIMIT, 8 * len(rows) + 4096):
+    if span <= _dense(len(rows)):
         return kernels.build_dense(codes, picked, places, rows, span)
     return kernels.build_hash(codes, picked, places, rows)
 
@@ -207,9 +270,14 @@ def _build_wide(
     return group, first, kernels.merge_sums(group, len(first), rows)
 
 
+def _dense(count: int) -> int:
+    """Keys below this are grouped by a table of all of them."""
+    return min(max(_DENSE_LIMIT, 2 * count), 8 * count + 4096, _MOST_DENSE)
+
+
 def group_keys(keys: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:
     """Group integer keys below ``span``."""
-    if span <= min(_DENSE_LIMIT, 8 * len(keys) + 4096):
+    if span <= _dense(len(keys)):
         return kernels.group_dense(keys, span)
     return kernels.group_hash(keys)
 

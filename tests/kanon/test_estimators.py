@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anonkit.kanon.estimators_groups as estimators_groups
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -10,7 +11,9 @@ from anonkit.base.errors import SchemaError
 from anonkit.engine import Session
 from anonkit.kanon.estimators import KAnonymizer, k_anonymise
 from anonkit.kanon.hierarchies import Hierarchy
+from anonkit.kanon.hierarchies_travel import intervals
 from anonkit.kanon.models import DistinctDiversity
+from anonkit.kanon.search import NoLevelsError
 from anonkit.schema import Column, Role, Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -130,12 +133,64 @@ def test_a_table_gives_the_same_rows_and_keeps_tokens_by_role() -> None:
 
 
 def test_a_table_too_large_to_fetch_is_refused_with_what_would_fit() -> None:
+    # 16 bytes a group: 400,000 are 6.1 MiB; 20 MB / 4 are 4.8 MiB. With hours by tens each person has two: 40,000
+    person, hour = np.arange(400_000) // 20, np.arange(400_000) % 20
+    clock = Hierarchy.from_levels("hour", np.arange(20), {"ten": np.arange(20) // 10, "any": ["*"] * 20})
     with Session(memory_limit="20MB") as session:
-        wide = pd.DataFrame({"person": np.arange(300_000), "zone": np.arange(300_000) % 7, "hour": np.arange(300_000)})
+        wide = pd.DataFrame({"person": person, "zone": person % 7, "hour": hour})
         table = Table.of(wide, session=session, roles={"zone": "quasi", "hour": "quasi"})
-        with pytest.raises(SchemaError, match="300,000 groups") as told:
-            KAnonymizer(k=2, protect="person", max_suppressed=0.1, measure="ncp").fit(table)
-        assert "coarser base level of hour" in str(told.value)
+        hierarchies = [Hierarchy.flat("zone", np.arange(7)), clock]
+        anon = KAnonymizer(k=2, protect="person", max_suppressed=0.1, measure="ncp", hierarchies=hierarchies)
+        assert anon.plan(table)["bytes"] == 400_000 * 16
+        with pytest.raises(SchemaError, match="400,000 groups") as told:
+            anon.fit(table)
+        assert "coarser base level 'ten' of hour: about" in str(told.value)
+        # what it says is true: with hours that coarse it fits
+        coarse = Table.of(wide.assign(hour=hour // 10), session=session, roles={"zone": "quasi", "hour": "quasi"})
+        fewer = Hierarchy.flat("hour", np.arange(2))
+        anon = KAnonymizer(
+            k=2, protect="person", max_suppressed=0.1, measure="ncp", hierarchies=[hierarchies[0], fewer]
+        )
+        assert anon.plan(coarse)["groups"] == 40_000
+        assert anon.plan(coarse)["bytes"] <= anon.plan(coarse)["limit"]
+
+
+def test_values_of_one_interval_are_released_together() -> None:
+    # a hierarchy may give many raw values one number; all their rows leave, not those of the first value alone
+    frame = pd.DataFrame({"person": np.arange(60), "minutes": np.linspace(0, 19.9, 60)})
+    width = intervals("minutes", lower=0, upper=20, widths=[10], unit="min")
+    setting = {"k": 3, "protect": "person", "max_suppressed": 0.0, "measure": "ncp", "hierarchies": [width]}
+    with Session() as session:
+        table = Table.of(frame, session=session, roles={"minutes": "quasi"})
+        plan = KAnonymizer(**setting).plan(table)
+        rows = KAnonymizer(**setting).fit_transform(table).to_pandas()
+        classes = KAnonymizer(**setting, keep_units=False).fit_transform(table).to_pandas()
+    expected = k_anonymise(frame, **setting)["minutes"].value_counts().to_dict()
+    assert plan["groups"] == 60
+    assert rows["minutes"].value_counts().to_dict() == expected
+    assert classes["minutes"].value_counts().to_dict() == expected
+    assert classes.columns.tolist() == ["minutes"]
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 1000), rows=st.integers(10, 200), wide=st.booleans())
+def test_packed_groups_give_the_classes_and_people_of_the_rows(seed: int, rows: int, wide: bool) -> None:
+    frame = trips(seed, rows).assign(fleet=lambda t: t["hour"] % 2, driver=lambda t: t["person"] % 7)
+    frame["person"] = frame["person"].where(frame["person"] > 3).astype("Int64")  # ruling 1: some rows have nobody
+    setting = {**SETTINGS, "max_suppressed": 0.4, "protect": ("person", "driver"), "among": "fleet"}
+    with pytest.MonkeyPatch.context() as patch, Session() as session:
+        if wide:
+            patch.setattr(estimators_groups, "_KEY_LIMIT", 5)  # each column is an integer of its own
+        table = Table.of(frame, session=session, roles={"zone": "quasi", "hour": "quasi"})
+        try:
+            expected = KAnonymizer(**setting).fit(frame).result_
+        except NoLevelsError:
+            with pytest.raises(NoLevelsError):
+                KAnonymizer(**setting).fit(table)
+            return
+        found = KAnonymizer(**setting).fit(table).result_
+    told = ("levels", "loss", "suppressed_rows", "classes", "largest", "total_rows")
+    assert [getattr(found, name) for name in told] == [getattr(expected, name) for name in told]
 
 
 def test_cells_and_bins_of_a_table_have_their_own_hierarchies() -> None:

@@ -232,12 +232,12 @@ def test_r10_search_equals_enumeration_for_each_model_and_unit(extra: str, unit:
 
 
 SHORT_WAYS = {
-    "buckets for cells": {"_CELLS": 3, "_BUCKET_BITS": 2},
+    "buckets for cells": {"_MOST_CELLS": 3, "_BUCKET_BITS": 2},
     "few cubes held": {"_HELD": 12},
     "always folded": {"_WALK_COST": 1e9},
     "never folded": {"_WALK_COST": 0.0},
     "threads": {"_THREADS_FROM": -1},
-    "threads and buckets": {"_THREADS_FROM": -1, "_CELLS": 3, "_PHASES": (0.5, 1.0)},
+    "threads and buckets": {"_THREADS_FROM": -1, "_MOST_CELLS": 3, "_PHASES": (0.5, 1.0)},
 }
 
 
@@ -276,7 +276,7 @@ def test_a_search_that_took_a_bucket_for_a_class_would_miss_the_best() -> None:
     zone = Hierarchy.flat("zone", np.arange(64))
     table = ClassTable.of({"zone": np.arange(64)}, sizes=[64])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search_cubes, "_CELLS", 1)
+        patch.setattr(search_cubes, "_MOST_CELLS", 1)
         patch.setattr(search_cubes, "_BUCKET_BITS", 2)
         counter = search_cubes.CubeCounter(table, [zone], 2, by_value=False)
         assert counter._in_buckets((0,), 64, 32) == 0  # 64 classes of one row in four buckets
