@@ -132,13 +132,23 @@ def _grouping(
     series = {name: _series(raw) for name, raw in found.items()}
     chosen = dict(hierarchies) if hierarchies is not None else _own(data, series)
     made = {name: h.with_unknown() if series[name].isna().any() else h for name, h in chosen.items()}
-    numbers = {name: h.encode(series[name]) for name, h in made.items()}
+    numbers = {name: _encoded(data, h, series[name]) for name, h in made.items()}
     others = {}
     for name in beside:
         number = unit_numbers(series[name]) if name == among and name not in sensitive else _numbered(series[name])[0]
         others[name] = Values(raw=found[name], numbers=number, size=len(number))
     units = {unit: column for unit, column in wanted.items() if column in data.schema}
     return grouping(data, made, found, numbers, others, units)
+
+
+def _encoded(data: Table, hierarchy: Hierarchy, values: pd.Series) -> np.ndarray:
+    """Base value numbers of a column's distinct values; where one has none, the rows are asked, so that they are told."""
+    try:
+        return hierarchy.encode(values)
+    except SchemaError:
+        query = f"SELECT {identifier(hierarchy.column)} FROM {{rows}}"
+        hierarchy.encode(_series(data.session.sql(query, rows=data.frame).column(0)))
+        raise
 
 
 def _check_columns(needed: Sequence[str], quasi: Sequence[str] | Mapping[str, Any], names: Sequence[str]) -> None:
