@@ -4,7 +4,7 @@ from anonkit.classes.arrays import Groups, distinct, groups
 from anonkit.classes.coded import Coded
 from anonkit.classes.counts import Protection, class_sizes, count_classes, is_safe
 from anonkit.classes.tallies import NOBODY, Counts, Tally, class_counts, coarser, small_rests, tally_rows
-from anonkit.classes.thinning import thin_rows
+from anonkit.classes.thinning import thin_rows, thinned
 
 __all__ = [
     "NOBODY",
@@ -23,4 +23,5 @@ __all__ = [
     "small_rests",
     "tally_rows",
     "thin_rows",
+    "thinned",
 ]

@@ -34,7 +34,7 @@ from anonkit.classes.counts import PERSONS, RECORD, REST_ROWS, ROWS
 from anonkit.engine import Session
 from anonkit.geo import Tessellation, TimeBins
 from anonkit.kanon.diversity import less_alike
-from anonkit.kanon.lots import Lot, Placed, Setting, read_lots
+from anonkit.kanon.lots import Lot, Placed, Setting, in_turn, lot_of, read_rows
 from anonkit.kanon.operators import OPERATOR, less_alone, less_dominated, named_alone
 from anonkit.kanon.products import Kind, Part, Product, Step, check_chain
 from anonkit.kanon.system import Standing, suppress_beside, told_by
@@ -155,16 +155,12 @@ def decide_products(
     told, thinned = session.gather(), 0
     classes, published = [session.gather() for _ in steps], [session.gather() for _ in steps]
     numbers = np.zeros((len(steps), 3), dtype=np.int64)
-    for lot in read_lots(rows, steps, setting):
-        decided = _decide_lot(lot, steps, setting)
-        standing = tuple(Standing(placed=one.placed, rows=one.counts[ROWS], stands=one.standing) for one in decided)
-        beside = suppress_beside(lot, standing, protection=protection)
-        for number, (one, stands) in enumerate(zip(decided, beside.stands, strict=True)):
-            classes[number].add(one.placed.table(np.flatnonzero(one.counts[ROWS] > 0), one.counts))
-            published[number].add(one.placed.table(np.flatnonzero(stands), one.counts))
-            numbers[number] += (one.beside, one.alike, beside.fallen[number])
-        left = tuple(replace(one, stands=stands) for one, stands in zip(standing, beside.stands, strict=True))
-        told.add(_with_told(lot, left))
+    for lot in in_turn(lambda table: _settle_lot(table, steps, setting), read_rows(rows, steps, setting)):
+        for number, (every, some) in enumerate(lot.tables):
+            classes[number].add(every)
+            published[number].add(some)
+        numbers += lot.numbers
+        told.add(lot.rows)
         thinned += lot.thinned
     decisions = tuple(
         Decision(
@@ -178,6 +174,41 @@ def decide_products(
         for number, step in enumerate(steps)
     )
     return Decisions(steps=decisions, rows=told.frame(), thinned=thinned)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settled:
+    """What a lot comes to."""
+
+    tables: list[tuple[pa.Table, pa.Table]]
+    """For each step all classes, and those that are published."""
+    numbers: np.ndarray
+    """For each step what fell beside, alike, and for the system's sake."""
+    rows: pa.Table
+    thinned: int
+
+
+def _settle_lot(table: pa.Table, steps: tuple[Step, ...], setting: Setting) -> _Settled:
+    """All of one lot; touches no engine."""
+    lot = lot_of(table, steps, setting)
+    decided = _decide_lot(lot, steps, setting)
+    standing = tuple(Standing(placed=one.placed, rows=one.counts[ROWS], stands=one.standing) for one in decided)
+    beside = suppress_beside(lot, standing, protection=setting.protection)
+    left = tuple(replace(one, stands=stands) for one, stands in zip(standing, beside.stands, strict=True))
+    return _Settled(
+        tables=[
+            (
+                one.placed.table(np.flatnonzero(one.counts[ROWS] > 0), one.counts),
+                one.placed.table(np.flatnonzero(stands), one.counts),
+            )
+            for one, stands in zip(decided, beside.stands, strict=True)
+        ],
+        numbers=np.array(
+            [(one.beside, one.alike, fell) for one, fell in zip(decided, beside.fallen, strict=True)], dtype=np.int64
+        ).reshape(-1, 3),
+        rows=_with_told(lot, left),
+        thinned=lot.thinned,
+    )
 
 
 def _decide_lot(lot: Lot, steps: tuple[Step, ...], setting: Setting) -> list[_Decided]:

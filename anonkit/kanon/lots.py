@@ -10,22 +10,27 @@ them. Whatever a step finds is therefore known by base class, and of a row by th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pyarrow as pa
 
-from anonkit.classes import Coded, Protection, groups, thin_rows
+from anonkit.classes import Coded, Protection, groups, thinned
 from anonkit.engine import Session
 from anonkit.geo import Tessellation, TimeBins
 from anonkit.kanon.products import Level, Step
 
-AT_ONCE = 2_000_000
-"""About so many rows are decided together: a lot never ends within one of the coarsest bins."""
+Done = TypeVar("Done")
+AT_ONCE, LOTS = 500_000, 50
+"""About so many rows are decided together, or a fiftieth of very many: a lot never ends within one of the coarsest bins."""
+AT_WORK = 2
+"""Lots that are decided at once."""
 CELLS, BIN = ("start_cell", "end_cell"), "start_bin"
 
 
@@ -128,64 +133,67 @@ class Lot:
         return Placed(step=step, of=found.of, first=first, columns={name: c.among(first) for name, c in mine.items()})
 
 
-def read_lots(rows: nw.LazyFrame[Any], steps: tuple[Step, ...], setting: Setting) -> Iterator[Lot]:
-    """The rows of a release in lots of whole coarsest bins; one empty lot where there are none.
+def read_rows(rows: nw.LazyFrame[Any], steps: tuple[Step, ...], setting: Setting) -> Iterator[pa.Table]:
+    """The rows of a release, some whole coarsest bins at a time; one empty table where there are none.
 
     Parameters
     ----------
     rows : one row a trip, at base cells and bins; read once for each lot and once before.
     steps : all steps of the release from fine to coarse.
-
-    Privacy
-    -------
-    Where the finest product thins, no person has more than its rows in any of its classes (ruling 6).
     """
     session, coarsest = setting.session, steps[-1].at.bins
     counted = session.sql(f"SELECT {BIN}, count(*) AS n FROM {{rows}} GROUP BY {BIN} ORDER BY {BIN}", rows=rows)
     column = nw.from_native(counted).select(coarsest.coarsen(nw.col(BIN), setting.base).alias(BIN)).to_native()
     above = Coded.of(column.column(BIN)).codes
     sizes = np.bincount(above, weights=counted.column("n").to_numpy())
-    lot_of = (np.cumsum(sizes) - sizes) // AT_ONCE  # of each of the coarsest bins
-    lots = [np.flatnonzero(lot_of[above] == number) for number in np.unique(lot_of)]
+    together = (np.cumsum(sizes) - sizes) // max(AT_ONCE, sizes.sum() / LOTS)  # lot of each of the coarsest bins
+    lots = [np.flatnonzero(together[above] == number) for number in np.unique(together)]
     if len(lots) <= 1:
-        yield _lot(session.collect(rows), steps, setting)
+        yield session.collect(rows)
         return
     bins = counted.column(BIN).to_numpy()
     for mine in lots:
         listed = ", ".join(map(str, bins[mine].tolist()))
-        yield _lot(session.sql(f"SELECT * FROM {{rows}} WHERE {BIN} IN ({listed})", rows=rows), steps, setting)
+        yield session.sql(f"SELECT * FROM {{rows}} WHERE {BIN} IN ({listed})", rows=rows)
 
 
-def _lot(table: pa.Table, steps: tuple[Step, ...], setting: Setting) -> Lot:
+def lot_of(table: pa.Table, steps: tuple[Step, ...], setting: Setting) -> Lot:
+    """Rows of whole coarsest bins with their base classes; touches no engine.
+
+    Privacy
+    -------
+    Where the finest product thins, no person has more than its rows in any of its classes (ruling 6).
+    """
     finest, coarsest = steps[0], steps[-1].at
     names = [name for name in (*CELLS, BIN, *finest.at.columns) if name in table.column_names]
     rows = {name: Coded.of(table.column(name)) for name in names}
     found = groups([(coded.codes, coded.size) for coded in setting.coarse(finest.at, rows).values()])
     base = {name: coded.among(found.first) for name, coded in rows.items()}
     bins = setting.coarse(coarsest, {BIN: base[BIN]})[BIN].codes
-    unit = Coded.of(table.column(setting.protection.unit))
-    lot = Lot(table=table, of=found.of, base=base, bins=bins, coded={setting.protection.unit: unit})
-    most = finest.part.product.max_rows
-    return lot if most is None else _thinned(lot, unit, most, setting)
-
-
-def _thinned(lot: Lot, unit: Coded, most: int, setting: Setting) -> Lot:
-    """The lot with at most so many rows of a unit in a class of the finest level."""
-    found = groups([(lot.of, len(lot.bins)), (unit.codes, unit.size)])
-    heavy = np.flatnonzero(((found.sizes > most) & (unit.known()[found.first] >= 0))[found.of])
-    if not len(heavy):
+    unit = setting.protection.unit
+    lot = Lot(table=table, of=found.of, base=base, bins=bins)
+    if finest.part.product.max_rows is None:
         return lot
-    columns = {"_class": found.of[heavy], "_unit": unit.codes[heavy], "_row": heavy}
-    frame = setting.session.from_arrow(pa.table({**columns, "trip": lot.table.column("trip").take(pa.array(heavy))}))
-    kept = setting.session.collect(thin_rows(frame, ["_class"], unit="_unit", max_rows=most).select("_row"))
-    stays = np.ones(len(lot.of), dtype=bool)
-    stays[heavy] = False
-    stays[kept.column("_row").to_numpy()] = True
-    return Lot(
-        table=lot.table.filter(pa.array(stays)),
-        of=lot.of[stays],
-        base=lot.base,
-        bins=lot.bins,
-        thinned=int(len(stays) - stays.sum()),
-        coded={setting.protection.unit: unit.among(stays)},
-    )
+    trips = table.column("trip").to_numpy()
+    stays = thinned(lot.of, lot.column(unit).known(), trips, max_rows=finest.part.product.max_rows)
+    gone = int(len(stays) - stays.sum())
+    if not gone:
+        return lot
+    coded = {name: one.among(stays) for name, one in lot.coded.items()}
+    table = table.filter(pa.array(stays))
+    return Lot(table=table, of=lot.of[stays], base=base, bins=bins, thinned=gone, coded=coded)
+
+
+def in_turn(work: Callable[[pa.Table], Done], tables: Iterator[pa.Table]) -> Iterator[Done]:
+    """What becomes of each table, in their order; two are worked on while the engine reads the next.
+
+    Sorting and counting leave Python's lock alone, so two lots take little longer than one; more would take memory.
+    """
+    with ThreadPoolExecutor(max_workers=AT_WORK) as workers:
+        waiting: deque[Future[Done]] = deque()
+        for table in tables:
+            waiting.append(workers.submit(work, table))
+            if len(waiting) > AT_WORK:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

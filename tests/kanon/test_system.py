@@ -11,9 +11,11 @@ from itertools import combinations, product
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from anonkit.classes import Protection
 from anonkit.geo import Grid, TimeBins
-from anonkit.kanon import decide
+from anonkit.kanon import decide, lots
 from anonkit.kanon.system import Beside, suppress_beside
 from anonkit.pipeline.steps import SafeProducts, generalise, prepare, read_trips, safe_products
 
@@ -158,6 +160,31 @@ def test_r11_twin_without_the_system_is_isolated_in_some_release(
         folder.mkdir()
         leaks += len(isolated(decided(crowd(town_class(folder), seed), RELEASES[seed % 2], 4), 4))
     assert leaks > 0
+
+
+@pytest.mark.parametrize(("seed", "products"), [(1, RELEASES[1]), (2, RELEASES[2])])
+def test_lots_of_one_bin_decide_what_the_whole_does(
+    town: Any, seed: int, products: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd(town, seed)
+    whole = decided(town, products, 3)
+    monkeypatch.setattr(lots, "AT_ONCE", 1)
+    monkeypatch.setattr(lots, "LOTS", 10**9)
+    apart = decided(town, products, 3)
+    steps = tuple(one.step for one in apart.decisions.steps)
+    assert len(list(lots.read_rows(apart.decisions.rows, steps, setting_of(apart)))) > 2
+    assert sum(len(whole.published(part)) for part in whole.parts) > 0
+    for part in whole.parts:
+        for mine, other in ((whole.published(part), apart.published(part)), (whole.classes(part), apart.classes(part))):
+            keys = list(mine.columns)
+            pd.testing.assert_frame_equal(
+                mine.sort_values(keys, ignore_index=True), other.sort_values(keys, ignore_index=True)
+            )
+
+
+def setting_of(safe: SafeProducts) -> lots.Setting:
+    protection = Protection(unit="person", k=3)
+    return lots.Setting(grid=safe.cells, base=safe.bins, protection=protection, session=safe.session)
 
 
 def districts(town: Any) -> Any:
