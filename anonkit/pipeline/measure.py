@@ -31,8 +31,10 @@ def measure_risk(decisions: Decisions, recipe: Recipe, *, session: Session) -> d
         f"WHERE {unit} IS NOT NULL GROUP BY {unit})",
         rows=decisions.rows,
     )[0]
-    before = _figures(decision, decision.classes, rows, persons[0], unit, session)
     after = _figures(decision, decision.published, rows, persons[1], unit, session)
+    # Nobody is alone in what is told, if nobody is alone in a published class: the rest is looked at only.
+    untold = rows if after["unique_classes"] else rows.filter(nw.col(part.told) != 0)
+    before = _figures(decision, decision.classes, untold, persons[0], unit, session)
     return {"product": part.name, "before": before, "after": after if after["classes"] else None}
 
 

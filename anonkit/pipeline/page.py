@@ -186,14 +186,14 @@ def part_sums(decision: Decision, keys: list[str], folder: Path, session: Sessio
         conditions.append(f"{ROLLED} = 0")
     if step.part.end:
         conditions.append(f"\"end\" = '{step.part.end}'")
-    count = "count(*)" if product.kind == "trips" else "sum(trips)"
+    count, grouped = ("count(*) AS n", " GROUP BY ALL") if product.kind == "trips" else ("trips AS n", "")
     cells, bin_ = [name for name in keys if name.endswith("cell")], product.bin_column
     places = ", ".join(cells)
     table = session.sql(
         f"SELECT {places}, {bin_}, b AS before, a AS after, count(*)::BIGINT AS classes, sum(b)::DOUBLE AS sum_before, sum(a)::DOUBLE AS sum_after, "
         f"grouping({cells[0]}, {bin_})::BIGINT AS side FROM (SELECT {listed}, coalesce(b.rows, 0)::BIGINT AS b, a.n::BIGINT AS a FROM "
-        f"(SELECT {listed}, sum(rows) AS rows FROM {{classes}} GROUP BY ALL) b FULL JOIN "
-        f"(SELECT {listed}, {count} AS n FROM {{file}} WHERE {' AND '.join(conditions)} GROUP BY ALL) a USING ({listed})) "
+        "{classes} b FULL JOIN "
+        f"(SELECT {listed}, {count} FROM {{file}} WHERE {' AND '.join(conditions)}{grouped}) a USING ({listed})) "
         f"GROUP BY GROUPING SETS (({places}), ({bin_}), (b, a))",
         classes=decision.classes,
         file=folder / f"{product.kind}.parquet",
