@@ -23,7 +23,8 @@ PEOPLE = ("person", "driver")
 NOBODY = r"|null|none|nan|na|n/a|<na>|nil|undefined|\n|"
 """What exports write for an empty id, in small letters: nobody, never a person of that name (ruling 1)."""
 LONGEST = max(len(word) for word in NOBODY.split("|"))
-"""Nothing longer is in the list, and need not be looked for."""
+FIRST = sorted({ord(letter) for word in NOBODY.split("|") if word for letter in (word[0], word[0].upper())})
+"""Nothing longer is in the list, and nothing that begins otherwise: it need not be looked for."""
 BLANKS = " \t\n\v\f\r\u00a0\u200b\ufeff"
 """What may stand around a text and is none of it."""
 
@@ -31,7 +32,7 @@ BLANKS = " \t\n\v\f\r\u00a0\u200b\ufeff"
 def _bare(column: str) -> str:
     """SQL of a column's text without blanks around it, tabs and non-breaking spaces included."""
     text = f"{column}::VARCHAR"
-    plain = f"ascii({text}) BETWEEN 33 AND 126 AND ascii(right({text}, 1)) BETWEEN 33 AND 126"  # trimming is slow
+    plain = f"ascii({text}) BETWEEN 33 AND 126 AND ascii(({text})[-1]) BETWEEN 33 AND 126"  # trimming is slow
     return f"CASE WHEN {plain} THEN {text} ELSE trim({text}, '{BLANKS}') END"
 
 
@@ -41,7 +42,8 @@ def id_sql(column: str, *, somebody: bool) -> str:
     if somebody:
         # one search in a text, not IN: the engine would make a join of a list
         listed = f"contains('{NOBODY}', '|' || lower({text}) || '|')"
-        text = f"CASE WHEN strlen({text}) > {LONGEST} THEN {text} WHEN NOT {listed} THEN {text} END"
+        other = f"strlen({text}) > {LONGEST} OR ascii({text}) NOT IN ({', '.join(map(str, FIRST))})"
+        text = f"CASE WHEN {other} THEN {text} WHEN NOT {listed} THEN {text} END"
     return f"nullif({text}, '')"
 
 
