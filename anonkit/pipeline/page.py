@@ -23,7 +23,7 @@ from anonkit.geo.grid import LEVEL
 from anonkit.kanon import Decision, Decisions
 from anonkit.kanon.products import ROLLED, Part, Step
 from anonkit.publish.noisy import NoisyTable
-from anonkit.recipe import NoisyRecipe, Recipe
+from anonkit.recipe import NoisyRecipe, NoisyRouteRecipe, Recipe
 from anonkit.report import PartTable, ReportTables
 from anonkit.utility import (
     LENGTH_EDGES_KM,
@@ -45,7 +45,8 @@ REPORT = "report.html"
 def noisy_tables(tables: tuple[NoisyTable, ...], recipe: NoisyRecipe) -> ReportTables:
     """What the page of a noisy release draws: the noisy tables as written, and nothing else (ruling 19)."""
     frames = {table.name: table.frame for table in tables}
-    return ReportTables(noisy=frames, shapes=recipe.geo.grid, area=recipe.geo.area)
+    network = recipe.network.to_geodataframe() if isinstance(recipe, NoisyRouteRecipe) else None
+    return ReportTables(noisy=frames, shapes=recipe.geo.grid, area=recipe.geo.area, network=network)
 
 
 def report_tables(decisions: Decisions, recipe: Recipe, folder: Path, *, session: Session) -> ReportTables:

@@ -31,6 +31,7 @@ from anonkit.pipeline.answers import write_review
 from anonkit.pipeline.fixes import fixes_of_trips
 from anonkit.pipeline.ingest import ingest
 from anonkit.pipeline.page import REPORT
+from anonkit.pipeline.page_routes import route_tables_of_page
 from anonkit.pipeline.provenance import files_used
 from anonkit.pipeline.record import run_head
 from anonkit.pipeline.register import Register, product_hashes
@@ -144,7 +145,8 @@ def make_routes(
         run["scorecard"] = review.document["scorecard"]
     with progress.stage("report"):
         status = "refused" if any(found.failed for found in findings) else "ready"
-        write_report(places.inside / REPORT, {**run, "status": status, "review": review.document})
+        tables = route_tables_of_page(made, walks, network, recipe.kinds)
+        write_report(places.inside / REPORT, {**run, "status": status, "review": review.document}, tables)
     run["seconds"] = {name: round(seconds, 3) for name, seconds in progress.seconds.items()}
     return Routes(findings=findings, run=run)
 

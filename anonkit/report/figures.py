@@ -40,6 +40,22 @@ class PartTable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StreetTables:
+    """What is told of streets; both directions of a street together."""
+
+    base: Any
+    """GeoDataFrame of all public streets: ``street, length_m``, lines in degrees."""
+    before: pd.DataFrame
+    """``street, passages`` exactly, after the cut of the ends. Inside only."""
+    told: pd.DataFrame
+    """``street, passages, parted``: as published; ``parted``: also by time bins."""
+    routes: pd.DataFrame
+    """``street, routes``: in how many published routes a street is."""
+    coverage: pd.DataFrame
+    """``part, share, covered, total``: length of the network that is told, altogether and by bin."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportTables:
     """What the page draws."""
 
@@ -58,5 +74,9 @@ class ReportTables:
     """Names of zones by cell, of all levels; empty on a grid."""
     sums: Mapping[str, ClassSums] = field(default_factory=dict)
     """What the utility of each part is measured from. Inside only."""
+    streets: StreetTables | None = None
+    """Of a release of routes."""
+    network: Any = None
+    """GeoDataFrame of all public links in the order of their numbers, where noisy links are drawn."""
     zones: Any = None
     """A GeoDataFrame of the coarsest named public zones with ``name`` and ``trips``, where the recipe has zones in a hierarchy."""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from anonkit.report.figures import ReportTables
 from anonkit.report.html import Html, figure, section, table, tag
-from anonkit.viz import Svg, cell_map
+from anonkit.viz import Svg, cell_map, street_map
 from anonkit.viz.colours import AFTER, FAINT, LIMIT, RULE
 from anonkit.viz.svg import Drawing
 
@@ -94,6 +94,8 @@ def errors(tables: ReportTables) -> Html | None:
 
 
 def _maps(name: str, frame: pd.DataFrame, tables: ReportTables) -> list[Html]:
+    if "link" in frame.columns and tables.network is not None:
+        return _links(name, frame, tables)
     cell = next((column for column in ("cell", "start_cell") if column in frame.columns), None)
     if cell is None or tables.shapes is None:
         return []
@@ -118,4 +120,25 @@ def _maps(name: str, frame: pd.DataFrame, tables: ReportTables) -> list[Html]:
             "Half width of the 95 % interval of the cell's sum as a share of it, rows taken as independent. 100 % and more: "
             "nothing can be said of the cell.",
         ),
+    ]
+
+
+def _links(name: str, frame: pd.DataFrame, tables: ReportTables) -> list[Html]:
+    """Noisy passages of each street, both directions and all bins together, and how sure they are."""
+    street = tables.network["street"].to_numpy()[frame["link"].to_numpy()]
+    sums = frame.assign(street=street, square=frame["half"] ** 2)
+    sums = sums.groupby("street", as_index=False)[["capped_noisy", "square"]].sum()
+    sums["half"] = np.sqrt(sums["square"])
+    seen = sums[sums["capped_noisy"] > sums["half"]]
+    lines = tables.network.drop_duplicates("street")[["street", "geometry"]]
+    picture = street_map(
+        lines.merge(seen.assign(passages=seen["capped_noisy"].round()), on="street"), value="passages", base=tables.network,
+        title=f"Leaves: {name}, noisy", note="no colour: the interval holds 0", form="file",
+    )  # fmt: skip
+    return [
+        figure(
+            picture,
+            f"{len(seen):,} of {len(sums):,} streets whose sum over bins and directions is surely above 0 (95 %, rows taken as "
+            "independent). The others may be quiet or empty; nothing can be said of them.",
+        )
     ]

@@ -22,6 +22,7 @@ from anonkit.report.people import people
 from anonkit.report.places import missing, places, worth
 from anonkit.report.promises import promises
 from anonkit.report.scorecard import frame, scorecard
+from anonkit.report.streets import streets, untold
 from anonkit.report.style import CSS, POLICY
 from anonkit.report.summary import asked, cards, head
 
@@ -71,8 +72,8 @@ def render_report(run: dict[str, Any], tables: ReportTables | None = None) -> st
         "promises": promises(run),
         "levels": levels(run),
         "lines": lines(run),
-        "places": places(given),
-        "missing": missing(given),
+        "places": places(given) or streets(given),
+        "missing": missing(given) or untold(given),
         "worth": errors(given) or worth(run),
         "limits": limits(run),
         "record": everything(run),

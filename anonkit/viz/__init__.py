@@ -3,6 +3,7 @@
 from anonkit.viz.charts import class_size_chart, hour_week_map, profile_chart, suppression_week_map
 from anonkit.viz.maps import cell_map, flow_map, suppression_map, zone_map
 from anonkit.viz.noisy_flows import noisy_flow_maps
+from anonkit.viz.streets import street_map
 from anonkit.viz.svg import Svg
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "hour_week_map",
     "noisy_flow_maps",
     "profile_chart",
+    "street_map",
     "suppression_map",
     "suppression_week_map",
     "zone_map",

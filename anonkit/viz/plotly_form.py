@@ -14,7 +14,7 @@ import shapely
 
 from anonkit.base.errors import MissingExtraError
 from anonkit.viz.colours import AFTER, FAINT, INK, LAND, LIMIT, RULE
-from anonkit.viz.scene import Arrow, BarScene, GridScene, MapScene
+from anonkit.viz.scene import Arrow, BarScene, GridScene, MapScene, Strokes
 from anonkit.viz.svg import text_of
 from anonkit.viz.svg_map import BEND, bent, view_box
 
@@ -37,10 +37,14 @@ def plotly_map(scene: MapScene) -> Any:
     figure = go.Figure()
     for number, key in enumerate(scene.keys):
         areas = [area for area in scene.areas if area.key == number]
+        if scene.strokes and not areas:
+            continue  # the streets of the class stand in the legend
         figure.add_trace(_areas(go, areas, key.colour, key.label))
     bare = [area for area in scene.areas if area.key < 0]
     if bare:
         figure.add_trace(_areas(go, bare, "#ffffff", ""))
+    for lines in scene.strokes:
+        figure.add_trace(_streets(go, lines, scene))
     for width, arrows in _by_width(scene.arrows):
         figure.add_trace(_lines(go, arrows, width))
     if scene.arrows:
@@ -77,6 +81,21 @@ def _areas(go: Any, areas: list[Any], colour: str, label: str) -> Any:
         marker={"opacity": 0.85 if label else 0.25, "line": {"width": 0.6, "color": "#ffffff" if label else FAINT}},
         hovertext=[text_of(area.text) for area in areas],
         hoverinfo="text",
+    )
+
+
+def _streets(go: Any, lines: Strokes, scene: MapScene) -> Any:
+    xy, owner = shapely.get_coordinates(shapely.get_parts(lines.shape), return_index=True)
+    gaps = np.flatnonzero(np.diff(owner)) + 1
+    key = scene.keys[lines.key] if lines.key >= 0 else None
+    return go.Scattermap(
+        lon=np.insert(xy[:, 0], gaps, np.nan),
+        lat=np.insert(xy[:, 1], gaps, np.nan),
+        mode="lines",
+        line={"width": 3.0 if key else 1.0, "color": key.colour if key else RULE},
+        name=text_of(key.label) if key else "",
+        showlegend=key is not None,
+        hoverinfo="skip",
     )
 
 

@@ -43,6 +43,16 @@ class Arrow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Strokes:
+    """Lines of a map that look alike: all streets of a class of values."""
+
+    shape: Any
+    """Shapely multi-line, lon and lat."""
+    key: int
+    """Number of their legend entry; -1 for the ground."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MapScene:
     """A map."""
 
@@ -51,6 +61,7 @@ class MapScene:
     areas: tuple[Area, ...] = ()
     keys: tuple[Key, ...] = ()
     arrows: tuple[Arrow, ...] = ()
+    strokes: tuple[Strokes, ...] = ()
     outline: Any = None
     view: tuple[float, float, float, float] | None = None
     """West, south, east, north to show; default what the data fills."""

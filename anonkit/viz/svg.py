@@ -142,6 +142,15 @@ def rings(shape: object, place: object) -> str:
     return "".join(parts)
 
 
+def strokes(shape: object, place: object) -> str:
+    """The ``d`` of a shapely line or multi-line; ``place`` maps lon, lat arrays to the page."""
+    parts = []
+    for line in getattr(shape, "geoms", [shape]):
+        x, y = place(*line.coords.xy)  # type: ignore[operator]
+        parts.append("M" + "L".join(f"{_number(a)} {_number(b)}" for a, b in zip(x, y, strict=True)))
+    return "".join(parts)
+
+
 def points(pairs: Sequence[tuple[float, float]]) -> str:
     """The ``d`` of a line through points."""
     return "M" + "L".join(f"{_number(x)} {_number(y)}" for x, y in pairs)

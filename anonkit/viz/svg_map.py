@@ -14,7 +14,7 @@ import numpy as np
 
 from anonkit.viz.colours import AFTER, FAINT, INK, LAND, RULE, nice, number
 from anonkit.viz.scene import Arrow, MapScene
-from anonkit.viz.svg import Drawing, Svg, frame_of, points, rings
+from anonkit.viz.svg import Drawing, Svg, frame_of, points, rings, strokes
 
 MAP_W, MAP_H, LEGEND_W, MARGIN, HEAD = 392, 310, 138, 8, 30
 METRES_A_DEGREE = 111_320
@@ -58,6 +58,9 @@ def draw_map(scene: MapScene) -> Svg:
         )
     if scene.outline is not None:
         drawing.path(rings(scene.outline, place), stroke=FAINT, stroke_width=1.1)
+    for lines in scene.strokes:
+        colour, thick = (scene.keys[lines.key].colour, 2.2) if lines.key >= 0 else (RULE, 0.8)
+        drawing.path(strokes(lines.shape, place), stroke=colour, stroke_width=thick, stroke_linecap="round")
     for arrow in sorted(scene.arrows, key=lambda flow: flow.width):
         _arrow(drawing, arrow, place)
     drawing.close_clip()
@@ -78,6 +81,7 @@ def view_box(scene: MapScene) -> tuple[float, float, float, float]:
     locator shows where that is.
     """
     boxes = [area.shape.bounds for area in scene.areas]
+    boxes += [lines.shape.bounds for lines in scene.strokes if not lines.shape.is_empty]
     for arrow in scene.arrows:
         boxes += [(*arrow.start, *arrow.start), (*arrow.end, *arrow.end)]
     if scene.view is not None:

@@ -136,6 +136,12 @@ def test_the_readme_says_how_ends_were_cut_and_what_a_sum_lacks(made: Any) -> No
     assert package["anonkit"]["network"]["digest"] == read_network(STREETS).digest
 
 
+def test_r19_the_page_draws_noisy_streets_and_no_true_ones(made: Any) -> None:
+    text = (made.inside / "report.html").read_text(encoding="utf-8")
+    assert "Leaves: link_volumes, noisy" in text
+    assert "Before: passages" not in text
+
+
 def test_coverage_reads_the_noisy_release_with_its_noise(made: Any) -> None:
     network = read_network(STREETS)
     product = RouteProduct.from_release(made.out, "link_volumes")

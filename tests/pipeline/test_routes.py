@@ -76,6 +76,16 @@ def test_r30_nothing_raw_is_in_the_folder_or_beside_it(made: Any) -> None:
         assert first[3] not in text
 
 
+def test_the_page_maps_streets_before_and_after_what_is_missing_and_the_coverage(made: Any) -> None:
+    text = (made.inside / "report.html").read_text(encoding="utf-8")
+    for words in (
+        *("Before: passages of streets", "Leaves: passages of streets", "Leaves: routes driven in full"),
+        *("What is missing, by street", "driven, not told", "told by time bin", "Coverage as the recipient sees it"),
+    ):
+        assert words in text
+    assert text.count("stroke-linecap") >= 10
+
+
 def test_every_line_of_trips_and_fixes_is_accounted_for(made: Any) -> None:
     trips, fixes = made.run["lines"]
     assert fixes["physical"] == len((SAMPLE / "fixes.csv").read_text(encoding="utf-8").splitlines())
