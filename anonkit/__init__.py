@@ -44,6 +44,8 @@ _WHERE = {
     "BetaLikeness": "anonkit.kanon.models",
     "DeltaDisclosure": "anonkit.kanon.models",
     "adapt": "anonkit.kanon.adaptive",
+    "partition": "anonkit.kanon.mondrian",
+    "Raster": "anonkit.kanon.mondrian",
     "microaggregate": "anonkit.kanon.microaggregation",
     "protect_sets": "anonkit.kanon.setvalued",
     "preset": "anonkit.kanon.presets",

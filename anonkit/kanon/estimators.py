@@ -40,6 +40,7 @@ class KAnonymizer(BaseEstimator):
     person, driver : names of the columns.
     among : column of groups of operators between which persons cannot be matched; a class then holds the most that one
         group has of it, never the sum (ruling 2).
+    population : data frame of a public population, one row a person, with the columns that have hierarchies; for ``KMap``.
     keep_units : keep person and driver columns; default on a Table only, where their role forbids release.
 
     Attributes
@@ -82,6 +83,7 @@ class KAnonymizer(BaseEstimator):
         person: str = "person",
         driver: str = "driver",
         among: str | None = None,
+        population: pd.DataFrame | None = None,
         keep_units: bool | None = None,
         time_budget_s: float | None = None,
     ) -> None:
@@ -97,6 +99,7 @@ class KAnonymizer(BaseEstimator):
         self.person = person
         self.driver = driver
         self.among = among
+        self.population = population
         self.keep_units = keep_units
         self.time_budget_s = time_budget_s
 
@@ -174,6 +177,7 @@ class KAnonymizer(BaseEstimator):
             needed=units,
             sensitive=tuple(self.sensitive),
             among=self.among,
+            population=self.population,
         )
 
     def _hierarchies_by_column(self) -> dict[str, Hierarchy] | None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from anonkit.base.errors import SchemaError
 from anonkit.engine import Session, identifier
-from anonkit.kanon.estimators_groups import Grouping, Values, fetch, grouping, occurring, planned
+from anonkit.kanon.estimators_groups import Grouping, Values, fetch, grouping, occurring, planned, unpacked
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.hierarchies_travel import clock_time, nested_grid
 from anonkit.kanon.search_classes import NodeTable
@@ -53,8 +53,9 @@ def code_table(
     needed: tuple[str, ...],
     sensitive: tuple[str, ...],
     among: str | None = None,
+    population: pd.DataFrame | None = None,
 ) -> Coded:
-    """Code a table's quasi-identifiers, units and sensitive columns."""
+    """Code a table's quasi-identifiers, units and sensitive columns, and the same columns of a public population."""
     wanted = {"person": person, "driver": driver}
     beside = sensitive if among is None or among in (hierarchies or {}) else (*sensitive, among)
     names = list(data.schema.names) if is_table(data) else list(data.columns)
@@ -66,15 +67,12 @@ def code_table(
         )
     beside = sensitive if among is None else tuple(dict.fromkeys((*sensitive, among)))
     if is_table(data):
-        return _coded_groups(data, hierarchies, wanted, sensitive, among)
+        return _coded_groups(data, hierarchies, wanted, sensitive, among, population)
     frame = pd.DataFrame(data)
     if hierarchies is None:
         raise SchemaError("a data frame has no hierarchies of its own", hint="give hierarchies={column: Hierarchy}.")
     _check_columns([*hierarchies, *beside], hierarchies, names)
-    made = {
-        name: hierarchy.with_unknown() if frame[name].isna().any() else hierarchy
-        for name, hierarchy in hierarchies.items()
-    }
+    made = {name: _with_nulls(h, frame[name], population) for name, h in hierarchies.items()}
     units = {u: unit_numbers(frame[column]) for u, column in wanted.items() if column in frame.columns}
     table = ClassTable.of(
         {name: h.encode(frame[name]) for name, h in made.items()},
@@ -83,6 +81,7 @@ def code_table(
         driver=units.get("driver"),
         among=None if among is None else unit_numbers(frame[among]),
         sensitive={name: _numbered(frame[name]) for name in sensitive},
+        population=_coded_population(population, made),
     )
     kept = {*made, *sensitive}
     dropped = tuple(n for n in names if n not in kept)
@@ -95,8 +94,9 @@ def _coded_groups(
     wanted: Mapping[str, str],
     sensitive: tuple[str, ...],
     among: str | None,
+    population: pd.DataFrame | None,
 ) -> Coded:
-    plan = _grouping(data, hierarchies, wanted, sensitive, among)
+    plan = _grouping(data, hierarchies, wanted, sensitive, among, population)
     groups = fetch(plan)
     made = tuple(plan.hierarchies.values())
     options: dict[str, Any] = {
@@ -107,8 +107,12 @@ def _coded_groups(
         "count": groups.count,
         "sensitive": {name: (groups.beside[name], _numbered(_series(plan.beside[name].raw))[1]) for name in sensitive},
     }
-    if groups.packed is None:
-        table = ClassTable.of(dict(groups.codes), **options)
+    people = _coded_population(population, plan.hierarchies)
+    if groups.packed is None or people is not None:
+        codes = groups.codes
+        if groups.packed is not None:
+            codes = unpacked(groups.packed, plan.words[0], [plan.columns[name].size for name in plan.words[0]])
+        table = ClassTable.of({name: codes[name] for name in plan.columns}, population=people, **options)
     else:
         table = ClassTable.of_packed([h.column for h in made], groups.packed, **options)
     kept = {*plan.columns, *sensitive}
@@ -122,6 +126,7 @@ def _grouping(
     wanted: Mapping[str, str],
     sensitive: tuple[str, ...],
     among: str | None,
+    population: pd.DataFrame | None = None,
 ) -> Grouping:
     """How a Table is grouped: its lists of values, numbered."""
     names = list(data.schema.names)
@@ -131,7 +136,7 @@ def _grouping(
     found = occurring(data, list(dict.fromkeys([*quasi, *beside])))
     series = {name: _series(raw) for name, raw in found.items()}
     chosen = dict(hierarchies) if hierarchies is not None else _own(data, series)
-    made = {name: h.with_unknown() if series[name].isna().any() else h for name, h in chosen.items()}
+    made = {name: _with_nulls(h, series[name], population) for name, h in chosen.items()}
     numbers = {name: _encoded(data, h, series[name]) for name, h in made.items()}
     others = {}
     for name in beside:
@@ -139,6 +144,23 @@ def _grouping(
         others[name] = Values(raw=found[name], numbers=number, size=len(number))
     units = {unit: column for unit, column in wanted.items() if column in data.schema}
     return grouping(data, made, found, numbers, others, units)
+
+
+def _with_nulls(hierarchy: Hierarchy, values: pd.Series, population: pd.DataFrame | None) -> Hierarchy:
+    """The hierarchy, with a base value for null where a column of rows or population has one."""
+    if population is not None and hierarchy.column not in population.columns:
+        raise SchemaError(
+            f"the population lacks the columns {[hierarchy.column]}",
+            hint="one row a person, with every column that has a hierarchy.",
+        )
+    nulls = [values, *([] if population is None else [population[hierarchy.column]])]
+    return hierarchy.with_unknown() if any(column.isna().any() for column in nulls) else hierarchy
+
+
+def _coded_population(
+    population: pd.DataFrame | None, hierarchies: Mapping[str, Hierarchy]
+) -> dict[str, np.ndarray] | None:
+    return None if population is None else {name: h.encode(population[name]) for name, h in hierarchies.items()}
 
 
 def _encoded(data: Table, hierarchy: Hierarchy, values: pd.Series) -> np.ndarray:

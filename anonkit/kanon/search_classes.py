@@ -149,7 +149,9 @@ class ClassCounter:
             return node.safe[name]
         if name == "population":
             if node.population is None:
-                raise SchemaError("k-map needs a population table", hint="ClassTable.of(..., population=...).")
+                raise SchemaError(
+                    "k-map needs a population table", hint="KAnonymizer(population=…), or ClassTable.of(population=…)."
+                )
             node.safe[name] = node.population >= least
             return node.safe[name]
         group, finer = node.group, node.finer

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, get_args
 
 import pytest
 from anonkit.base.errors import RecipeError
+from anonkit.kanon.estimators import KAnonymizer
 from anonkit.kanon.measures import MEASURES
 from anonkit.recipe import load_recipe
 from anonkit.recipe.levels import LevelSearch
@@ -23,6 +25,11 @@ def searched(more: dict[str, Any] | None = None, trips: dict[str, Any] | None = 
 
 def test_measures_of_a_recipe_are_those_of_the_search() -> None:
     assert get_args(LevelSearch.model_fields["measure"].annotation) == MEASURES
+
+
+def test_recipe_and_estimator_share_the_names_of_their_parameters() -> None:
+    chosen_from = {"cell_m", "level", "bins", "keep"}  # what a table of trips has of itself
+    assert set(LevelSearch.model_fields) - chosen_from <= set(signature(KAnonymizer).parameters)
 
 
 def test_until_the_search_has_chosen_the_finest_levels_stand_for_it(town: Any) -> None:
