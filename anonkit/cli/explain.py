@@ -16,7 +16,7 @@ def explain(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Share of trips published, as the recipe is and with one choice at a time made otherwise. Nothing leaves."""
+    """Share of trips published (of routes: of passages told), as the recipe is and with one choice at a time made otherwise. Nothing leaves."""
     from anonkit.base.progress import Progress, TerminalProgress
     from anonkit.pipeline.plan import explain as compare
 
@@ -25,7 +25,9 @@ def explain(
         typer.echo(json.dumps([asdict(alternative) for alternative in found], ensure_ascii=False))
         return
     parts = list(found[0].shares)
-    typer.echo(f"{'share of trips published':<46}" + "".join(f"{part:>15}" for part in parts))
+    of_routes = "link_volumes" in parts
+    head = "share of passages told" if of_routes else "share of trips published"
+    typer.echo(f"{head:<46}" + "".join(f"{part:>15}" for part in parts))
     for alternative in found:
         shares = "".join(f"{alternative.shares.get(part, 0):>15.1%}" for part in parts)
         typer.echo(f"{alternative.change:<46}{shares}")

@@ -105,5 +105,6 @@ def _show(lines: list[dict[str, Any]], products: list[dict[str, Any]], levels: d
             continue
         rolled = product["share_by_level"][1:]
         more = f", of it {sum(rolled):.0%} rolled up" if rolled else ""
-        share = f"{product['trips_released']:,} of {product['trips']:,} trips ({product['share_released']:.0%}{more})"
+        unit = product.get("unit", "trips")
+        share = f"{product['trips_released']:,} of {product['trips']:,} {unit} ({product['share_released']:.0%}{more})"
         typer.echo(f"{product['part']}: {share} in {product['classes_released']:,} classes")

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from anonkit.geo.bins import TimeBins
-from anonkit.geo.matching import Matcher, Walks
+from anonkit.geo.matching import Matched, Matcher, Walks
 from anonkit.geo.networks import Network
 from anonkit.geo.trimming import EndRule, end_cells, first_and_last, trim_walks
 from anonkit.kanon.routes import RouteRule, _product, _rows, passage_bins, speeds, turns, volumes
@@ -62,8 +62,14 @@ def cut_walks(
     -------
     Ruling 30: whole public cells around both ends, the same for one place of one person every time.
     """
-    network = matcher.network
     matched = matcher.match(offsets, time_s, lon, lat)
+    return cut_matched(matched, matcher.network, offsets=offsets, lon=lon, lat=lat, riders=riders, ends=ends)
+
+
+def cut_matched(
+    matched: Matched, network: Network, *, offsets: Any, lon: Any, lat: Any, riders: Riders, ends: EndRule
+) -> tuple[Walks, dict[str, float]]:
+    """The cut of ``cut_walks`` alone, for trips that are matched already; also the shares that stay inside."""
     x, y = network.plane.to_metres(lon, lat)
     x0, y0, x1, y1 = first_and_last(offsets, x, y)
     trips = len(x0)

@@ -21,6 +21,7 @@ from anonkit.kanon.routes import passage_bins
 from anonkit.kanon.routes_counting import Riders
 from anonkit.kanon.routes_release import cut_walks
 from anonkit.pipeline.fixes import Fixes, fixes_of_trips
+from anonkit.pipeline.journeys import within_period
 from anonkit.pipeline.noisy_draw import PERIOD, period_of
 from anonkit.recipe import NoisyRouteRecipe
 from anonkit.schema import Accounting
@@ -67,9 +68,7 @@ def passages_of_people(
         Matcher.of(recipe.network, threads=recipe.engine.threads or 2), offsets=own.offsets, time_s=own.time_s,
         lon=own.lon, lat=own.lat, riders=riders, ends=recipe.ends.rule,
     )  # fmt: skip
-    days = TimeBins("1d", zone=recipe.time.zone)
-    span, day = days.span(recipe.period.first, recipe.period.last), passage_bins(walks, days)
-    walks = walks.take((day >= span.start) & (day < span.stop))
+    walks = within_period(walks, recipe)
     columns: dict[str, Any] = {
         "person": mine.column("person").take(pa.array(walks.trip)),
         "link": walks.link.astype(np.int64),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anonkit.base.clock import as_of as instant
 from anonkit.base.entropy import fresh_key
@@ -26,6 +26,9 @@ from anonkit.pipeline.measure import product_figures
 from anonkit.pipeline.register import overlapping
 from anonkit.recipe import Recipe, RouteRecipe, load_recipe
 from anonkit.report.levels import levels_text
+
+if TYPE_CHECKING:
+    from anonkit.pipeline.plan_routes import Journeys
 
 WIDER = {"1h": "3h", "3h": "6h", "6h": "1d", "15min": "1h", "30min": "1h", "2h": "6h", "4h": "12h", "12h": "1d"}
 
@@ -69,6 +72,12 @@ def plan(
     -------
     Nothing is written but the run's private folder, which is removed. The figures are exact: keep them inside.
     """
+    journeys = _journeys(recipe, as_of, progress or Progress())
+    if journeys is not None:
+        wanted = journeys.recipe
+        earlier = overlapping(Path(registry), wanted) if registry is not None else ()
+        lines = [account.as_dict() for account in journeys.lines]
+        return Plan(lines=lines, products=journeys.told(wanted.spec), overlapping=earlier)
     with _opened(recipe, as_of, progress or Progress()) as (read, ingested, session, levels):
         figures = product_figures(_decided(read.kanon_products, read, ingested, session), session=session)
         earlier = overlapping(Path(registry), read) if registry is not None else ()
@@ -84,6 +93,9 @@ def explain(
     Raises, Privacy: as `plan`.
     """
     progress = progress or Progress()
+    journeys = _journeys(recipe, as_of, progress)
+    if journeys is not None:
+        return _explained(journeys, progress)
     with _opened(recipe, as_of, progress) as (read, ingested, session, levels):
         found = []
         for change, products, protection in (*_alternatives(read), *_other_levels(read, levels)):
@@ -97,14 +109,32 @@ def explain(
         return tuple(found)
 
 
+def _journeys(recipe: str | Path, as_of: str | date | datetime | None, progress: Progress) -> Journeys | None:
+    """The matched trips of a recipe of routes; None where it is of another kind."""
+    read, _ = load_recipe(Path(recipe))
+    if not isinstance(read, RouteRecipe):
+        return None
+    from anonkit.pipeline.plan_routes import Journeys  # brings in Numba, SciPy and the street formats
+
+    with Session(threads=read.engine.threads, memory_limit=read.engine.memory_of_engine) as session:
+        return Journeys.read(read, session, instant(as_of), progress)
+
+
+def _explained(journeys: Journeys, progress: Progress) -> tuple[Alternative, ...]:
+    from anonkit.pipeline.plan_routes import alternatives
+
+    found = []
+    for change, spec in alternatives(journeys.recipe):
+        with progress.stage(change):
+            shares = {figures["part"]: figures["share_released"] for figures in journeys.told(spec)}
+        found.append(Alternative(change=change, shares=shares))
+    progress.close()
+    return tuple(found)
+
+
 class _opened:  # noqa: N801  (reads as a function at its one kind of use)
     def __init__(self, recipe: str | Path, as_of: str | date | datetime | None, progress: Progress) -> None:
         read, _ = load_recipe(Path(recipe))
-        if isinstance(read, RouteRecipe):
-            raise RecipeError(
-                "a release of routes is not planned: its products are decided together, after matching",
-                hint=f"anonkit release {Path(recipe).name} --out FOLDER makes it in one go; the report shows what it told",
-            )
         if not isinstance(read, Recipe):
             raise RecipeError(
                 "a noisy release is never planned by looking at the trips (ruling 18)",

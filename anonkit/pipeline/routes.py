@@ -20,16 +20,15 @@ from anonkit.base.entropy import fresh_key
 from anonkit.base.findings import Finding
 from anonkit.base.progress import Progress
 from anonkit.engine import Session, sha256_of
-from anonkit.geo import TimeBins
 from anonkit.geo.matching import Matcher, Walks
 from anonkit.geo.networks import Network
 from anonkit.geo.networks_read import read_network
-from anonkit.kanon.routes import passage_bins
 from anonkit.kanon.routes_counting import Riders
 from anonkit.kanon.routes_release import RouteRelease, cut_walks, release_routes
 from anonkit.pipeline.answers import write_review
 from anonkit.pipeline.fixes import fixes_of_trips
 from anonkit.pipeline.ingest import ingest
+from anonkit.pipeline.journeys import who_drove, within_period
 from anonkit.pipeline.page import REPORT
 from anonkit.pipeline.page_routes import route_tables_of_page
 from anonkit.pipeline.provenance import files_used
@@ -44,7 +43,6 @@ from anonkit.publish.gate_routes_rows import PASSAGES
 from anonkit.publish.routes import RouteReleaseSpec, route_tables, write_routes
 from anonkit.recipe.routes import RouteRecipe
 from anonkit.report import write_report
-from anonkit.schema import PrivacyUnit
 from anonkit.version import __version__
 
 
@@ -86,7 +84,7 @@ def make_routes(
         places.write_rejected(pa.concat_tables([ingested.rejected, *rejected]))
     with progress.stage("match"):
         network = read_network(recipe.streets.path, mode=recipe.streets.mode)
-        who = _who(rows, fixes.trips, recipe.unit, session)
+        who = who_drove(rows, fixes.trips, recipe.unit, session)
         riders = Riders.of_tokens(
             unit=who["unit"].tolist(), driver=who["driver"].tolist(), operator=None, record=who["record"]
         )
@@ -94,7 +92,7 @@ def make_routes(
             Matcher.of(network, threads=recipe.engine.threads or 2), offsets=fixes.offsets, time_s=fixes.time_s,
             lon=fixes.lon, lat=fixes.lat, riders=riders, ends=recipe.spec.ends,
         )  # fmt: skip
-        walks = _in_period(walks, recipe)
+        walks = within_period(walks, recipe)
         progress.moment("match:after")
     with progress.stage("decide"):
         made = release_routes(walks, riders, network, spec=recipe.spec)
@@ -149,26 +147,6 @@ def make_routes(
         write_report(places.inside / REPORT, {**run, "status": status, "review": review.document}, tables)
     run["seconds"] = {name: round(seconds, 3) for name, seconds in progress.seconds.items()}
     return Routes(findings=findings, run=run)
-
-
-def _who(rows: nw.LazyFrame[Any], trips: np.ndarray, unit: PrivacyUnit, session: Session) -> pd.DataFrame:
-    """Tokens of each trip, aligned to ``trips``; people who share a trip count as one (ruling 3)."""
-    found = session.sql(
-        f"SELECT trip, min({unit.value}) AS unit, arg_min(driver, {unit.value}) AS driver, "
-        f"arg_min(record, {unit.value}) AS record FROM {{rows}} GROUP BY trip ORDER BY trip",
-        rows=rows,
-    )
-    table = pd.DataFrame({name: pd.array(found.column(name).to_pylist(), dtype="Int64") for name in found.column_names})
-    place = np.searchsorted(table["trip"].to_numpy(dtype=np.int64), trips)
-    return table.iloc[place].reset_index(drop=True)
-
-
-def _in_period(walks: Walks, recipe: RouteRecipe) -> Walks:
-    """Passages of the period's local days: the end of a trip past the last midnight is in no bin of the dictionary."""
-    days = TimeBins("1d", zone=recipe.time.zone)
-    span = days.span(recipe.period.first, recipe.period.last)
-    day = passage_bins(walks, days)
-    return walks.take((day >= span.start) & (day < span.stop))
 
 
 def _published(

@@ -18,9 +18,12 @@ import pytest
 import yaml
 from anonkit.base.errors import SchemaError
 from anonkit.coverage import coverage, link_times, recommend
+from anonkit.geo.matching import Walks
 from anonkit.geo.networks_read import read_network
 from anonkit.kanon.routes_product import RouteProduct
 from anonkit.pipeline import release
+from anonkit.pipeline.plan import explain, plan
+from anonkit.pipeline.plan_routes import _in_routes
 from anonkit.reader import open_release, verify
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,6 +87,39 @@ def test_the_page_maps_streets_before_and_after_what_is_missing_and_the_coverage
     ):
         assert words in text
     assert text.count("stroke-linecap") >= 10
+
+
+def test_a_plan_tells_what_the_release_then_tells(made: Any, tmp_path: Path) -> None:
+    found = plan(recipe_in(tmp_path), as_of=AS_OF, registry=made.out.with_name("anonkit.registry"))
+    assert [entry["source"] for entry in found.lines] == [entry["source"] for entry in made.run["lines"]]
+    sizes = {product["part"]: product["rows"] for product in made.run["products"]}
+    assert {product["part"]: product["rows"] for product in found.products} == {
+        name: size for name, size in sizes.items() if name != "pattern_links"
+    }
+    gone = next(answer["value"] for answer in made.run["scorecard"] if answer["check"] == "q10_suppression")
+    assert found.products[0]["share_released"] == pytest.approx(1 - float(gone), abs=1e-3)
+    assert found.overlapping == ("pokupi-routes-2026-10",)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["routes.yml"]
+
+
+@pytest.mark.slow
+def test_explain_shows_what_each_choice_of_routes_costs(tmp_path: Path, anonkit: Any) -> None:
+    found = {one.change: one.shares for one in explain(recipe_in(tmp_path), as_of=AS_OF)}
+    own = found["the recipe"]
+    assert set(own) == {"link_volumes", "turns", "speeds", "patterns"}
+    assert found["k = 20"]["link_volumes"] < found["k = 11"]["link_volumes"] < own["link_volumes"]
+    assert found["routes of half the least length"]["patterns"] > own["patterns"]
+    assert found["no threshold of drivers"]["turns"] >= own["turns"]
+    assert anonkit("explain", recipe_in(tmp_path), "--as-of", AS_OF, "--quiet") == 0
+
+
+def test_passages_in_routes_are_those_of_whole_drives_of_them() -> None:
+    rows = [(0, 0, 1), (0, 0, 2), (0, 0, 3), (1, 0, 2), (1, 0, 3), (1, 1, 1), (2, 0, 1), (2, 0, 2)]
+    trip, piece, link = (np.array(column, dtype=np.int32) for column in zip(*rows, strict=True))
+    nothing = np.zeros(len(rows))
+    walks = Walks(trip, piece, link, nothing, nothing, nothing, nothing, trips=3)
+    # 1-2 is driven in full by trips 0 and 2; 2-3-1 by nobody: trip 1 has a gap before its 1
+    assert np.flatnonzero(_in_routes(walks, [[1, 2], [2, 3, 1]])).tolist() == [0, 1, 6, 7]
 
 
 def test_every_line_of_trips_and_fixes_is_accounted_for(made: Any) -> None:
