@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -22,7 +22,6 @@ from anonkit.geo import Tessellation, Zones
 from anonkit.geo.grid import LEVEL
 from anonkit.kanon import Decision, Decisions
 from anonkit.kanon.products import ROLLED, Part, Step
-from anonkit.publish.noisy import NoisyTable
 from anonkit.recipe import NoisyRecipe, NoisyRouteRecipe, Recipe
 from anonkit.report import PartTable, ReportTables
 from anonkit.utility import (
@@ -37,6 +36,9 @@ from anonkit.utility import (
     trip_lengths,
     utility_of_sums,
 )
+
+if TYPE_CHECKING:  # streets, Numba and SciPy come with it
+    from anonkit.publish.noisy import NoisyTable
 
 REPORT = "report.html"
 """Name of the page in the inside folder."""

@@ -14,11 +14,6 @@ import re
 import secrets
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from anonkit.base.entropy import KEY_BYTES, fresh_key
 from anonkit.base.errors import SourceError
 
@@ -49,6 +44,10 @@ def read_key(path: str | Path | None = None, *, environment: str = ENVIRONMENT) 
 def derive(master: bytes, purpose: str) -> bytes:
     """The sub-key for one purpose."""
     info = b"anonkit register 1 " + purpose.encode()
+    # loaded when a register is used: most releases have none
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(master)
 
 
@@ -59,12 +58,17 @@ def keyed_hash(key: bytes, message: bytes) -> bytes:
 
 def seal(key: bytes, plain: bytes, *, bound_to: bytes) -> bytes:
     """Nonce, ciphertext and tag of AES-256-GCM."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     nonce = secrets.token_bytes(_NONCE)
     return nonce + AESGCM(key).encrypt(nonce, plain, bound_to)
 
 
 def unseal(key: bytes, sealed: bytes, *, bound_to: bytes) -> bytes:
     """The plain bytes; SourceError if the key is wrong or a bit was changed."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     try:
         return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], bound_to)
     except (InvalidTag, ValueError) as error:

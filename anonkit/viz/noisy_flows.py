@@ -9,15 +9,16 @@ against: it draws the table as it is, and the interval of each flow alone; of th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from anonkit.base.errors import SchemaError
 from anonkit.viz.colours import AFTER, RULE
+
+if TYPE_CHECKING:  # loaded when a figure is drawn: the page of a release has none of these
+    import plotly.graph_objects as go
 
 COLUMNS = ("start_cell", "end_cell", "capped_noisy", "capped_low", "capped_high")
 WIDEST = 0.35
@@ -61,6 +62,8 @@ def noisy_flow_maps(
     apart = np.median(np.hypot(*(end - start).T)) if len(chosen) else 1.0
     figures = {name: table.set_index(["start_cell", "end_cell"]).loc[keys] for name, table in tables.items()}
     widest = max((float(table["capped_high"].max()) for table in figures.values()), default=1.0)
+    from plotly.subplots import make_subplots
+
     drawing = make_subplots(
         cols=len(tables), rows=1, subplot_titles=list(tables), shared_yaxes=True, horizontal_spacing=0.02
     )
