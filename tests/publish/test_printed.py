@@ -121,6 +121,7 @@ def test_nothing_is_printed_that_is_not_told_already(month_told: Any) -> None:
         assert {key: trips for key, trips in shown.items() if trips != -1} == written
 
 
+@pytest.mark.slow
 def test_r11_twin_that_tells_small_from_none_is_refused(town: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     real = printed.printed_table
 
