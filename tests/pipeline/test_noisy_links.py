@@ -203,7 +203,7 @@ def test_r18_a_file_that_lacks_a_public_link_is_refused(
     def quiet(folder: Path, spec: Any, tables: Any, **more: Any) -> Any:
         from dataclasses import replace
 
-        some = [replace(t, frame=t.frame[t.frame["trips"] > 1]) if t.name == "link_volumes" else t for t in tables]
+        some = [replace(t, frame=t.frame.iloc[1:]) if t.name == "link_volumes" else t for t in tables]
         return honest(folder, spec, tuple(some), **more)
 
     monkeypatch.setattr(noisy, "write_noisy", quiet)
