@@ -13,6 +13,7 @@ import narwhals.stable.v2 as nw
 import pyarrow as pa
 
 from anonkit.engine import Session
+from anonkit.prepare.repeats import repeated
 from anonkit.schema import Accounting, Reason
 
 MENDED = "_mended"
@@ -22,13 +23,17 @@ INTERNAL = ("_line", "_lines", "_reason", "_rule", "_note", MENDED)
 def mark_duplicates(frame: nw.LazyFrame[Any], session: Session) -> nw.LazyFrame[Any]:
     """Give the reason ``duplicate`` to every later line with the same person and trip token.
 
-    A row without a trip id has a token of its own and is never a duplicate. Costs one group-by; the join happens only where there are any.
+    A row without a trip id has a token of its own and is never a duplicate. Rows are compared only where a token stands twice.
     """
+    several = repeated(frame.filter(nw.col("_reason").is_null()).select("trip"), "trip", session)
+    if several is None:
+        return frame
     twice = session.checkpoint(
         session.frame(
-            "SELECT operator, person, trip, min(_line) AS _first FROM {frame} WHERE _reason IS NULL "
-            "GROUP BY operator, person, trip HAVING count(*) > 1",
+            "SELECT operator, person, trip, min(_line) AS _first FROM {frame} SEMI JOIN {several} USING (trip) "
+            "WHERE _reason IS NULL GROUP BY operator, person, trip HAVING count(*) > 1",
             frame=frame,
+            several=several,
         ),
         "duplicates",
     )

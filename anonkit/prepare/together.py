@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from anonkit.engine import Session
+from anonkit.prepare.repeats import repeated
 
 INDIVIDUAL = "individual"
 """Column of the persons' own tokens, beside those of their groups; inside only."""
@@ -113,14 +114,20 @@ def _shared(rows: nw.LazyFrame[Any], session: Session, sign: str) -> pa.Table:
 
 def _shared_trips(rows: nw.LazyFrame[Any], session: Session) -> pa.Table:
     """The same of trip ids, cut where more than one bin lies between: ids that begin again each day are no rides together."""
+    several = repeated(rows.select("trip"), "trip", session)
+    if several is None:
+        nothing = pa.array([], pa.int64())
+        return pa.table({"ride": nothing, "piece": nothing, "person": nothing})
     return session.sql(
-        "WITH many AS (SELECT trip FROM {rows} GROUP BY trip HAVING min(person) <> max(person)), "
+        "WITH mine AS (SELECT trip, person, start_bin FROM {rows} SEMI JOIN {several} USING (trip)), "
+        "many AS (SELECT trip FROM mine GROUP BY trip HAVING min(person) <> max(person)), "
         "seen AS (SELECT trip, person, start_bin, start_bin - lag(start_bin) OVER (PARTITION BY trip ORDER BY start_bin) > 1 AS far "
-        "FROM {rows} SEMI JOIN many USING (trip) WHERE person IS NOT NULL), "
+        "FROM mine SEMI JOIN many USING (trip) WHERE person IS NOT NULL), "
         "cut AS (SELECT trip AS ride, person, count(*) FILTER (far) OVER (PARTITION BY trip ORDER BY start_bin) AS piece FROM seen) "
         "SELECT DISTINCT ride, piece, person FROM cut SEMI JOIN "
         "(SELECT ride, piece FROM cut GROUP BY ALL HAVING min(person) <> max(person)) USING (ride, piece)",
         rows=rows,
+        several=several,
     )
 
 
