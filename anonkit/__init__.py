@@ -44,6 +44,8 @@ _WHERE = {
     "BetaLikeness": "anonkit.kanon.models",
     "DeltaDisclosure": "anonkit.kanon.models",
     "adapt": "anonkit.kanon.adaptive",
+    "BoxAnonymizer": "anonkit.kanon.numeric",
+    "Microaggregator": "anonkit.kanon.numeric",
     "partition": "anonkit.kanon.mondrian",
     "Raster": "anonkit.kanon.mondrian",
     "microaggregate": "anonkit.kanon.microaggregation",

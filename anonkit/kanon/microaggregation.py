@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from anonkit.base.errors import SchemaError
-from anonkit.kanon.mondrian import Raster
+from anonkit.kanon.mondrian import Raster, check_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,7 @@ def microaggregate(
     """
     if k < 2 or set(values) != set(rasters):
         raise SchemaError("microaggregation needs k >= 2 and one raster a column", hint="rasters={column: Raster(…)}.")
+    check_numbers(values)
     names = tuple(values)
     known = person >= 0
     unique, place = np.unique(person[known], return_inverse=True)

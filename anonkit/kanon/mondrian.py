@@ -72,6 +72,7 @@ def partition(values: Mapping[str, np.ndarray], person: np.ndarray, *, k: int, r
     """
     if k < 1 or set(values) != set(rasters):
         raise SchemaError("a partition needs k >= 1 and one raster a column", hint="rasters={column: Raster(…)}.")
+    check_numbers(values)
     names = tuple(values)
     spec = [rasters[n] for n in names]
     number = np.stack(
@@ -107,6 +108,22 @@ def partition(values: Mapping[str, np.ndarray], person: np.ndarray, *, k: int, r
         upper=upper.reshape(-1, len(names)),
         persons=np.array([p for _, _, p in done], dtype=np.int64),
     )
+
+
+def check_numbers(values: Mapping[str, np.ndarray]) -> None:
+    """Refuse what is no number: a null must not fall into the lowest box as if it were known.
+
+    Raises
+    ------
+    SchemaError : a column holds nulls.
+    """
+    for name, column in values.items():
+        missing = int(np.isnan(np.asarray(column, dtype=np.float64)).sum())
+        if missing:
+            raise SchemaError(
+                f"column '{name}' has {missing} nulls, which lie in no interval",
+                hint="leave these rows out, or use BoxAnonymizer or Microaggregator, which tell them as unknown.",
+            )
 
 
 def _persons(person: np.ndarray) -> int:
