@@ -97,8 +97,8 @@ def _coded_groups(
     population: pd.DataFrame | None,
 ) -> Coded:
     plan = _grouping(data, hierarchies, wanted, sensitive, among, population)
-    groups = fetch(plan)
     made = tuple(plan.hierarchies.values())
+    groups = fetch(plan)
     options: dict[str, Any] = {
         "sizes": [h.sizes[0] for h in made],
         "person": groups.units.get("person"),
@@ -108,13 +108,14 @@ def _coded_groups(
         "sensitive": {name: (groups.beside[name], _numbered(_series(plan.beside[name].raw))[1]) for name in sensitive},
     }
     people = _coded_population(population, plan.hierarchies)
-    if groups.packed is None or people is not None:
-        codes = groups.codes
-        if groups.packed is not None:
-            codes = unpacked(groups.packed, plan.words[0], [plan.columns[name].size for name in plan.words[0]])
-        table = ClassTable.of({name: codes[name] for name in plan.columns}, population=people, **options)
+    codes, packed = groups.codes, [] if groups.packed is None else [groups.packed]
+    del groups
+    if packed and people is None:  # nothing here holds the packed codes any more: they can go as soon as they are used
+        table = ClassTable.of_packed([h.column for h in made], packed.pop(), **options)
     else:
-        table = ClassTable.of_packed([h.column for h in made], groups.packed, **options)
+        if packed:
+            codes = unpacked(packed[0], plan.words[0], [plan.columns[name].size for name in plan.words[0]])
+        table = ClassTable.of({name: codes[name] for name in plan.columns}, population=people, **options)
     kept = {*plan.columns, *sensitive}
     dropped = tuple(n for n in data.schema.names if n not in kept)
     return Coded(table=table, hierarchies=made, values=plan.columns, dropped=dropped)

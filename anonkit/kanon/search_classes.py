@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from anonkit.base.errors import SchemaError
 from anonkit.kanon import search_kernels as kernels
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.search_tables import ClassTable, build_classes
+from anonkit.kanon.search_workers import Workers
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -94,6 +96,7 @@ class ClassCounter:
         self.count_rows = count_rows
         self.made = 0
         self._keep = keep
+        self._workers = Workers(len(table.rows))
         self._nodes: list[NodeTable] = []
         self._places: dict[tuple[int, ...], int] = {}
         self._levels = np.zeros((64, len(hierarchies)), dtype=np.int16)
@@ -164,11 +167,34 @@ class ClassCounter:
         else:
             safe = kernels.merge_any(group, count, finer.safe[name])
             classes, units = finer.live[name]
-        found, kept_class, kept_unit = kernels.count_units(group, safe, least, classes, units, count)
-        node.safe[name], node.units[name], node.live[name] = safe, found, (kept_class, kept_unit)
+        found, kept = self._count_units(group, safe, least, classes, units)
+        node.safe[name], node.units[name], node.live[name] = safe, found, kept
         if node.levels in self._places:
             self._weights[self._places[node.levels]] = node.weight()
         return safe
+
+    def _count_units(
+        self, group: np.ndarray, safe: np.ndarray, least: int, classes: np.ndarray, units: np.ndarray
+    ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """Units of each class and the pairs still needed; many pairs in threads, no unit in two of them."""
+        if self._workers.threads == 1 or not len(units):
+            found, *kept = kernels.count_units(group, safe, least, classes, units, len(safe))
+            return found, (kept[0], kept[1])
+        cuts = np.searchsorted(units, units[self._workers.shares(len(units))[:-1]]).tolist()
+        bounds = [slice(low, high) for low, high in pairwise([*cuts, len(units)])]
+        own = [safe.copy() for _ in bounds]
+
+        def run(part: slice, safe: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            return kernels.count_units(group, safe, least, classes[part], units[part], len(safe))
+
+        parts = self._workers.map(run, bounds, own)
+        found = np.sum([part[0] for part in parts], axis=0, dtype=np.int32)
+        np.logical_or(np.logical_or.reduce(own), found >= least, out=safe)
+        left = [~safe[part[1]] for part in parts]
+        return found, (
+            np.concatenate([part[1][keep] for part, keep in zip(parts, left, strict=True)]),
+            np.concatenate([part[2][keep] for part, keep in zip(parts, left, strict=True)]),
+        )
 
     def base_group(self, node: NodeTable) -> np.ndarray:
         """Class of each base class."""

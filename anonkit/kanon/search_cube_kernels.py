@@ -29,19 +29,25 @@ def count_rows(words, places, rows, low, high, cube):  # type: ignore[no-untyped
 
 
 @numba.njit(cache=True, nogil=True)
-def count_buckets(words, places, rows, low, high, below, buckets):  # type: ignore[no-untyped-def]
-    """The same for cells too many to hold: a bucket, one of 2^n, counts all cells whose hash it is.
+def lost_in_buckets(words, places, rows, low, high, least_hash, below, bits, least):  # type: ignore[no-untyped-def]
+    """Rows ``low`` to ``high`` in buckets of fewer than ``least``; a bucket, one of 2^bits, holds all cells of its hash.
 
-    Cell numbers wrap at 32 bits, which is part of the hash; cells whose hash is not ``below`` are left out.
+    For cells too many to hold. Cell numbers wrap at 32 bits, which is part of the hash; only cells whose hash is at least
+    ``least_hash`` and below ``below`` are counted.
     """
+    buckets = np.zeros(1 << bits, dtype=rows.dtype)
     mask = np.uint32(buckets.shape[0] - 1)
     for i in range(low, high):
         cell = np.uint32(0)
         for j in range(words.shape[1]):
             cell = np.uint32(cell + np.uint32(places[words[i, j]]))
         mixed = np.uint32(np.uint64(cell) * np.uint64(0x9E3779B1))
-        if mixed < below:
+        if least_hash <= mixed < below:
             buckets[(mixed ^ (mixed >> np.uint32(15))) & mask] += rows[i]
+    lost = np.int64(0)
+    for bucket in range(buckets.shape[0]):
+        lost += buckets[bucket] if buckets[bucket] < least else 0
+    return lost
 
 
 @numba.njit(cache=True, nogil=True)

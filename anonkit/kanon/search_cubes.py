@@ -10,11 +10,10 @@ exclude is excluded, and what they let pass is counted again in persons (`search
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,13 +22,15 @@ from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.search_classes import Figures
 from anonkit.kanon.search_packed import packed
 from anonkit.kanon.search_tables import ClassTable
+from anonkit.kanon.search_workers import Workers
 
 _CELLS = 2**21
 """Cells of the largest cube of a small table; of a large one twice its base classes."""
 _MOST_CELLS = 2**25
 _BUCKET_BITS = 24
+_BATCH = 2**18
+"""Base classes whose buckets are counted at once: few enough that their buckets stay in the processor's cache."""
 _HELD = 50_000_000
-_THREADS_FROM = 200_000
 _PHASES = (0.12, 0.4, 1.0)
 """Shares of the base classes after which threads compare what they have lost."""
 _WALK_COST = 3.0
@@ -51,8 +52,7 @@ class CubeCounter:
         self._packed = packed(table, hierarchies)
         count = len(table.rows)
         self._dense = min(max(_CELLS, 2 * count), 8 * count + 4096, _MOST_CELLS)
-        self._threads = min(_processors(), 4) if count > _THREADS_FROM else 1
-        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
+        self._workers = Workers(count)
         self._cubes: list[_Cube] = []
         self._levels = np.zeros((64, len(hierarchies)), dtype=np.int16)
         self._spans = np.zeros(64, dtype=np.int64)
@@ -69,7 +69,7 @@ class CubeCounter:
         source = self._nearest(levels)
         if source is not None and source.levels == levels:
             cube = source
-        elif source is not None and len(source.cells) * self._threads < _WALK_COST * len(self._packed.rows):
+        elif source is not None and len(source.cells) * self._workers.threads < _WALK_COST * len(self._packed.rows):
             cube = self._folded(source, levels, sizes)
         elif span <= self._dense:
             cube = _Cube(levels, sizes, np.zeros(span, dtype=self._packed.rows.dtype))
@@ -91,7 +91,7 @@ class CubeCounter:
         data, blocks = self._packed, cube.sizes[0]
         places, starts = data.places(cube.levels), data.starts[cube.levels[data.columns[0]]]
         if blocks == 1:
-            self._in_parts(kernels.count_rows, places, cube.cells, len(data.rows))
+            self._count_once(places, cube.cells)
             return int(kernels.rows_below(cube.cells, self.least))
         rule = (len(cube.cells) // blocks, cube.cells, self.least)
         lost, begin = 0, 0
@@ -100,50 +100,52 @@ class CubeCounter:
             left = np.int64(min(allowed, self.total) - lost)
             return int(kernels.count_blocks(data.words, places, data.rows, starts, low, high, *rule, left))
 
-        for share in _PHASES if self._pool is not None else _PHASES[-1:]:
+        for share in _PHASES if self._workers.threads > 1 else _PHASES[-1:]:
             end = int(np.searchsorted(starts, int(share * starts[-1])))
-            if self._pool is None or end - begin < 2:
-                lost += count(begin, end)
-            else:
-                shares = starts[begin] + (starts[end] - starts[begin]) * np.arange(1, self._threads) // self._threads
-                cuts = [begin, *np.searchsorted(starts, shares).tolist(), end]
-                lost += sum(self._pool.map(count, cuts[:-1], cuts[1:]))
+            shares = starts[begin] + np.array(self._workers.shares(int(starts[end] - starts[begin])))
+            cuts = [begin, *np.searchsorted(starts, shares[1:-1]).tolist(), end]
+            lost += sum(self._workers.map(count, cuts[:-1], cuts[1:]))
             if lost > allowed:
                 break
             begin = end
         return lost
 
+    def _count_once(self, places: np.ndarray, cells: np.ndarray) -> None:
+        """Count all rows, each thread a part of them into its own cells."""
+        data, cuts = self._packed, self._workers.shares(len(self._packed.rows))
+        parts = [cells, *(np.zeros_like(cells) for _ in cuts[2:])]
+        self._workers.map(partial(kernels.count_rows, data.words, places, data.rows), cuts[:-1], cuts[1:], parts)
+        for part in parts[1:]:
+            cells += part
+
     def _in_buckets(self, levels: tuple[int, ...], blocks: int, allowed: float) -> int:
         """Rows in buckets of fewer than ``least`` rows: they are in classes that are smaller still.
 
-        First for some of the classes only, whole blocks or those of some hashes; rarely for all.
+        Counted for some of the classes after others, whole blocks or those of some hashes, until more than ``allowed``.
         """
         data, count, lost = self._packed, len(self._packed.rows), 0
         places, starts = data.places(levels), data.starts[levels[data.columns[0]]]
-        first = max(_PHASES[0], 3 * allowed / self.total)
-        for share in (first, 1.0) if first < 0.5 else (1.0,):
-            held = math.ceil(count * share)
-            end = count if blocks == 1 else int(starts[np.searchsorted(starts, held)])
-            below = np.uint32(2**32 * share if blocks == 1 and share < 1 else 2**32 - 1)
+        parts = max(1, min(-(-count // _BATCH), 16 if blocks == 1 else count))
+        if blocks == 1:
+            hashes = [2**32 * part // parts for part in range(parts + 1)]
+            batches = [(0, count, low, high) for low, high in pairwise(hashes)]
+        else:
+            shares = [count * part // parts for part in range(parts + 1)]
+            cuts = np.unique(starts[np.searchsorted(starts, shares)]).tolist()
+            batches = [(low, high, 0, 2**32) for low, high in pairwise(cuts)]
+
+        def run(batch: tuple[int, int, int, int]) -> int:
+            low, high, *hashed = batch
+            held = (high - low) // (parts if blocks == 1 else 1)
             bits = min(max((2 * held).bit_length(), 12), _BUCKET_BITS)
-            buckets = np.zeros(1 << bits, dtype=data.rows.dtype)
-            self._in_parts(partial(_bucketed, below), places, buckets, end)
-            lost = int(kernels.rows_below(buckets, self.least))
+            part = (low, high, *(np.int64(value) for value in hashed), bits, self.least)
+            return int(kernels.lost_in_buckets(data.words, places, data.rows, *part))
+
+        for first in range(0, len(batches), self._workers.threads):
+            lost += sum(self._workers.map(run, batches[first : first + self._workers.threads]))
             if lost > allowed:
                 break
         return lost
-
-    def _in_parts(self, kernel: Callable[..., None], places: np.ndarray, cells: np.ndarray, end: int) -> None:
-        """Count the rows up to ``end``, each thread a part of them into its own cells."""
-        count = partial(kernel, self._packed.words, places, self._packed.rows)
-        if self._pool is None:
-            count(0, end, cells)
-            return
-        cuts = [end * part // self._threads for part in range(self._threads + 1)]
-        parts = [cells, *(np.zeros_like(cells) for _ in cuts[2:])]
-        list(self._pool.map(count, cuts[:-1], cuts[1:], parts))
-        for part in parts[1:]:
-            cells += part
 
     # ---- from a finer cube
     def _folded(self, source: _Cube, levels: tuple[int, ...], sizes: tuple[int, ...]) -> _Cube:
@@ -210,16 +212,6 @@ class CubeCounter:
             classes=int(classes + small),
             lost=tuple(held[j] for j in sorted(held)),
         )
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _bucketed(
-    below: np.uint32, words: np.ndarray, places: np.ndarray, rows: np.ndarray, low: int, high: int, cells: np.ndarray
-) -> None:
-    kernels.count_buckets(words, places, rows, low, high, below, cells)
 
 
 def _halves(sizes: tuple[int, ...]) -> int:

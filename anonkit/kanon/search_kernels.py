@@ -72,16 +72,14 @@ def group_hash(keys):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def unpack(keys, sizes):  # type: ignore[no-untyped-def]
-    """Value numbers of mixed-radix keys, one row a column, the first column lowest."""
-    codes = np.empty((sizes.shape[0], keys.shape[0]), dtype=np.int32)
+def unpack(keys, sizes, codes):  # type: ignore[no-untyped-def]
+    """Put the value numbers of mixed-radix keys into ``codes``, one row a column, the first column lowest."""
     for i in range(keys.shape[0]):
         left = keys[i]
         for j in range(sizes.shape[0]):
             higher = left // sizes[j]
             codes[j, i] = left - higher * sizes[j]
             left = higher
-    return codes
 
 
 @numba.njit(cache=True, nogil=True)

@@ -50,7 +50,7 @@ class ClassTable:
 
     columns: tuple[str, ...]
     codes: np.ndarray
-    """int32, one row a column, one column a base class."""
+    """Value numbers (int32, or uint16 where they fit), one row a column, one column a base class."""
     rows: np.ndarray
     units: Mapping[str, Pairs] = field(default_factory=dict)
     fleets: Mapping[str, tuple[Pairs, ...]] = field(default_factory=dict)
@@ -151,17 +151,21 @@ class ClassTable:
         fresh = np.ones(len(keys), dtype=bool)
         np.not_equal(keys[1:], keys[:-1], out=fresh[1:])
         keys = keys[fresh]
-        group = np.empty(len(packed), dtype=np.int32)
+        group = np.empty(len(by), dtype=np.int32)
+        del packed  # the largest part of a table's memory, and its last use
         group[by] = np.cumsum(fresh, dtype=np.int32) - np.int32(1)
         del by, fresh
-        codes = kernels.unpack(keys, np.maximum(np.asarray(sizes, dtype=np.int64), 1))
-        order = _by(person) if person is not None else np.arange(len(packed))
+        small = max(sizes, default=0) <= 2**16
+        codes = np.empty((len(columns), len(keys)), dtype=np.uint16 if small else np.int32)
+        kernels.unpack(keys, np.maximum(np.asarray(sizes, dtype=np.int64), 1), codes)
+        del keys
+        order = _by(person) if person is not None else np.arange(len(group))
         group, weight = group[order], count[order]
         who = {"person": person, "driver": driver}
         return cls(
             columns=tuple(columns),
             codes=codes,
-            rows=kernels.merge_sums(group, len(keys), weight),
+            rows=kernels.merge_sums(group, codes.shape[1], weight),
             **_people(group, weight, order, who, among, sensitive or {}),
         )
 
