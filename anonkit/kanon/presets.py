@@ -127,7 +127,7 @@ PRESETS: MappingProxyType[str, Preset] = MappingProxyType(
                 coarser_place="community area",
                 money=(("fare", 2.5), ("tip", 1.0)),
                 source="City of Chicago, press release of 2019-04-12 and data portal, Transportation Network Providers - "
-                "Trips; dev.cityofchicago.org, TNP and taxi privacy (2019-04-12)",
+                "Trips (catalog.data.gov, 2023-2024, read again); the city's article on privacy is data.cityofchicago.org/stories/s/82d7-i4i2",
                 note="Times to the nearest 15 minutes, fares to $2.50, tips to $1.00; tracts of two or fewer trips in 15 "
                 "minutes are blank (the threshold is from the city's article, which we could not re-read).",
             ),
@@ -148,8 +148,8 @@ PRESETS: MappingProxyType[str, Preset] = MappingProxyType(
                 time_s=MONTH_S,
                 place="geography of the agency",
                 small_value=-1,
-                source="Open Mobility Foundation, Mobility Data Specification: Reports (duration P1M) and Data Redaction "
-                "(k-value 10, -1 for fewer)",
+                source="Open Mobility Foundation, Mobility Data Specification: Reports (duration P1M), Data Redaction: k-value 10, -1 for "
+                "fewer and for 0 (read again)",
                 note="Zero is printed as -1 too, so that an absent group is not told from a small one.",
             ),
             Preset(
@@ -158,7 +158,8 @@ PRESETS: MappingProxyType[str, Preset] = MappingProxyType(
                 counts="trips",
                 time_s=900,
                 place="three decimals of a degree, later census tract",
-                source="City of Austin, transportation department wiki, Dockless-Mobility (15 minutes, three decimals)",
+                source="City of Austin, transportation department wiki, atd-dts.gitbook.io/wiki/developer/dockless-mobility: nearest 15 "
+                "minutes, three decimals (read again)",
                 note="No threshold: a single trip is published.",
             ),
             Preset(
@@ -184,7 +185,8 @@ PRESETS: MappingProxyType[str, Preset] = MappingProxyType(
                 counts="trips",
                 time_s=1800,
                 place="street centreline segment",
-                source="City of Minneapolis, Mobility Data Methodology and Analysis (2019); " + _LOUISVILLE_README,
+                source="City of Minneapolis, Mobility Data Methodology and Analysis (2019; read in the summary of NCHRP's guide to shared "
+                "mobility data); " + _LOUISVILLE_README,
                 note="Binned times and segments, new trip ids, no raw data stored; half hours as commonly cited.",
             ),
             Preset(
