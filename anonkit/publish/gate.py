@@ -12,32 +12,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import narwhals.stable.v2 as nw
-import numpy as np
-import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
-from anonkit.base.errors import BundleError
 from anonkit.base.findings import Finding, Status, finding
-from anonkit.bundle import Resource, check_files
-from anonkit.bundle.manifest import files_of
+from anonkit.bundle import Resource
 from anonkit.engine import Session
 from anonkit.kanon import Step
 from anonkit.publish.gate_companions import companions
+from anonkit.publish.gate_files import file_findings
 from anonkit.publish.gate_operators import operators
 from anonkit.publish.gate_places import sensitive_places
 from anonkit.publish.gate_printed import as_the_rule_says
+from anonkit.publish.gate_recount import Recount
+from anonkit.publish.gate_rows import GateRows
 from anonkit.publish.gate_sql import ROW_RISK, GateSql
-from anonkit.publish.gate_system import system_findings
+from anonkit.publish.gate_system import System
 from anonkit.publish.spec import ReleaseSpec
-from anonkit.publish.told import word_findings
 from anonkit.publish.write import product_resource
-from anonkit.schema.patterns import scan_column, scan_values
-
-BATCH = 1_000_000
 
 
 def run_gate(
@@ -77,211 +71,35 @@ def _findings(
         declared = [column.name for column in product_resource(product, spec).fields]
         if pq.read_schema(folder / f"{product.kind}.parquet").names != declared:
             return  # already failed by its columns; nothing can be recounted
-    marked = sql.marked(sql.rows(used), folder)
-    for step in spec.steps:
-        yield from _recount(step, folder / f"{step.part.product.kind}.parquet", marked, sql, spec)
-        yield from operators(step, marked, sql)
-    yield from system_findings(marked, sql)
+    yield from _counted(folder, sql, used)
+    if sql.asks_rows:
+        marked = sql.marked(sql.rows(used), folder)
+        for step in spec.steps:
+            yield from _statistics(step, folder, marked, sql)
+            yield from operators(step, marked, sql)
+        session.drop(marked)
     yield from as_the_rule_says(folder, spec, session)
-    yield from _suppression(folder, marked, sql, spec)
-    session.drop(marked)
 
 
-def file_findings(folder: Path, resources: tuple[Resource, ...], session: Session) -> Iterator[Finding]:
-    """What holds for the files of any release: none beside the declared, their columns, their order, no identifiers."""
-    yield from _files(folder, resources)
-    yield from word_findings(folder)
-    for resource in resources:
-        yield from _columns(folder, resource)
-        yield from _identifiers(folder, resource, session)
+def _counted(folder: Path, sql: GateSql, used: nw.LazyFrame[Any]) -> Iterator[Finding]:
+    """What is counted in one look at the rows, lot by lot."""
+    rows = GateRows(sql, used, folder)
+    count, system = Recount(sql, rows, folder), System(sql, rows)
+    for lot in rows.lots():
+        told = count.told(lot)
+        count.add(lot, told)
+        system.add(lot, told)
+    rows.drop()
+    for step in sql.spec.steps:
+        yield from _recount(step, count, sql.spec)
+    yield from system.findings()
+    yield from _suppression(count)
 
 
-def _files(folder: Path, resources: tuple[Resource, ...]) -> Iterator[Finding]:
-    declared = {path for resource in resources for path in resource.paths} | {"README.md", "datapackage.json"}
-    present = set(files_of(folder))
-    yield finding(
-        "files",
-        "release",
-        passed=present == declared,
-        value=f"{len(present - declared)} undeclared, {len(declared - present)} missing",
-        threshold="0 and 0",
-        message="the folder holds exactly the files that its description names",
-        ruling="26",
-    )
-    held = _checksums_hold(folder)
-    yield finding(
-        "checksums",
-        "release",
-        passed=held,
-        value="as listed" if held else "a file differs",
-        threshold="as listed",
-        message="nothing was changed after the checksums were written",
-        ruling="26",
-    )
-    found = scan_values(present)
-    yield finding(
-        "identifiers",
-        "file names",
-        passed=not found,
-        value=sum(found.values()),
-        threshold=0,
-        message="no file name looks like an identifier",
-        ruling="5",
-    )
-
-
-def _checksums_hold(folder: Path) -> bool:
-    try:
-        check_files(folder)
-    except BundleError:
-        return False
-    return True
-
-
-def _columns(folder: Path, resource: Resource) -> Iterator[Finding]:
-    declared = [column.name for column in resource.fields]
-    for path in resource.paths:
-        if not (folder / path).is_file():
-            continue
-        if path.endswith(".parquet"):
-            names = pq.read_schema(folder / path).names
-        else:
-            with pa.csv.open_csv(folder / path) as reader:
-                names = reader.schema.names
-        yield finding(
-            "columns",
-            path,
-            passed=names == declared,
-            value=", ".join(name for name in names if name not in declared) or "as declared",
-            threshold=", ".join(declared),
-            message="the file has the declared columns and no other",
-            ruling="5",
-        )
-    if not resource.parquet_only and all((folder / path).is_file() for path in resource.paths):
-        yield _same_and_sorted(folder, resource, declared)
-
-
-def _same_and_sorted(folder: Path, resource: Resource, declared: list[str]) -> Finding:
-    csv, parquet = (folder / path for path in resource.paths)
-    schema = pq.read_schema(parquet)
-    options = pa.csv.ConvertOptions(
-        column_types={field.name: field.type for field in schema}, strings_can_be_null=True, null_values=[""]
-    )
-    same, ordered = True, True
-    with pa.csv.open_csv(csv, convert_options=options) as reader:
-        before: tuple[Any, ...] | None = None
-        for left, right in zip(_batches(pq.ParquetFile(parquet).iter_batches(BATCH)), _batches(reader), strict=False):
-            same = same and all(map(pa.ChunkedArray.equals, left.columns, right.columns))
-            ordered = ordered and _is_sorted(left, before)
-            before = tuple(column[-1].as_py() for column in left.columns) if left.num_rows else before
-        lines = _count_lines(csv)
-    same = same and lines == pq.read_metadata(parquet).num_rows + 1
-    return finding(
-        "order",
-        resource.name,
-        passed=same and ordered,
-        value=("sorted" if ordered else "not sorted") + (", CSV as Parquet" if same else ", CSV differs from Parquet"),
-        threshold="sorted by all columns; CSV as Parquet",
-        message="no order of the input survives, and both forms say the same",
-        ruling="26",
-    )
-
-
-def _batches(source: Any) -> Iterator[pa.Table]:
-    """Tables of exactly ``BATCH`` rows, but for the last."""
-    waiting: list[pa.RecordBatch] = []
-    count = 0
-    for batch in source:
-        waiting.append(batch)
-        count += batch.num_rows
-        while count >= BATCH:
-            table = pa.Table.from_batches(waiting)
-            yield table.slice(0, BATCH).combine_chunks()
-            waiting = table.slice(BATCH).to_batches()
-            count -= BATCH
-    if count:
-        yield pa.Table.from_batches(waiting).combine_chunks()
-
-
-def _is_sorted(table: pa.Table, before: tuple[Any, ...] | None) -> bool:
-    """Whether rows ascend by all columns (nulls last), also from the batch before."""
-    undecided = np.ones(max(table.num_rows - 1, 0), dtype=bool)
-    for column in table.columns:
-        values = column.combine_chunks()
-        codes = values.dictionary_encode() if pa.types.is_string(values.type) else None
-        if codes is not None:
-            order = np.argsort(np.argsort(np.array(codes.dictionary.to_pylist(), dtype=object).astype(str)))
-            filled = codes.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-            numbers = np.where(filled < 0, len(order), order[filled] if len(order) else filled)
-        else:
-            last = np.inf if pa.types.is_floating(values.type) else 2**62
-            numbers = values.fill_null(last).to_numpy(zero_copy_only=False)
-        if np.any(undecided & (numbers[1:] < numbers[:-1])):
-            return False
-        undecided &= numbers[1:] == numbers[:-1]
-    if before is None or not table.num_rows:
-        return True
-    first = tuple(column[0].as_py() for column in table.columns)
-    return tuple((value is None, value) for value in before) <= tuple((value is None, value) for value in first)
-
-
-def _count_lines(path: Path) -> int:
-    count = 0
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 22):
-            count += chunk.count(b"\n")
-    return count
-
-
-def _identifiers(folder: Path, resource: Resource, session: Session) -> Iterator[Finding]:
-    path = folder / resource.paths[-1]
-    if not path.is_file():
-        return
-    found: dict[str, int] = {}
-    roles = _roles(resource)
-    for field in pq.read_schema(path):
-        kind = _kind(field.type)
-        if kind is not None:
-            quoted = '"' + field.name.replace('"', '""') + '"'
-            values = session.sql(f"SELECT DISTINCT {quoted} AS v FROM {{file}} WHERE {quoted} IS NOT NULL", file=path)
-            listed = values.column("v").to_pylist()
-            for name, count in scan_column(field.name, listed, kind=kind, role=roles.get(field.name)).items():
-                found[name] = found.get(name, 0) + count
-        for name, count in scan_values([field.name]).items():
-            found[name] = found.get(name, 0) + count
-    yield finding(
-        "identifiers",
-        resource.name,
-        passed=not found,
-        value=", ".join(f"{count} like {name}" for name, count in sorted(found.items())) or "0",
-        threshold="0",
-        message="no text in the file looks like a phone, e-mail, card, plate, id or coordinate",
-        ruling="5",
-    )
-
-
-def _kind(type_: pa.DataType) -> Literal["text", "integer", "float"] | None:
-    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
-        return "text"
-    if pa.types.is_integer(type_):
-        return "integer"
-    return "float" if pa.types.is_floating(type_) else None
-
-
-def _roles(resource: Resource) -> dict[str, Literal["cell", "bin", "count"]]:
-    """What whole numbers a table declares: anything else of the shape of a phone or card is looked at."""
-    named: dict[str, Literal["cell", "bin", "count"]] = {
-        **dict.fromkeys(("cell", "start_cell", "end_cell", "area"), "cell"),
-        **dict.fromkeys(("bin", "start_bin", "hour"), "bin"),
-        **dict.fromkeys(("trips", "rolled_up"), "count"),
-    }
-    return named | {column.name: "count" for column in resource.fields if column.name.endswith("_at_least")}
-
-
-def _recount(step: Step, path: Path, marked: nw.LazyFrame[Any], sql: GateSql, spec: ReleaseSpec) -> Iterator[Finding]:
-    counts = sql.compare(marked, step, path)
+def _recount(step: Step, count: Recount, spec: ReleaseSpec) -> Iterator[Finding]:
+    counts = count.compare(step)
     protection = spec.protection
-    name = step.part.name + (f", roll-up {step.number}" if step.number else "")
+    name = _name(step)
     yield finding(
         "not_empty",
         name,
@@ -347,7 +165,7 @@ def _recount(step: Step, path: Path, marked: nw.LazyFrame[Any], sql: GateSql, sp
         message="subtracting finer products from this one isolates nobody",
         ruling="11",
     )
-    small = sql.small_bins(marked, step)
+    small = count.small_bins(step)
     yield finding(
         "bin_totals",
         name,
@@ -357,19 +175,8 @@ def _recount(step: Step, path: Path, marked: nw.LazyFrame[Any], sql: GateSql, sp
         message="knowing the total of a time bin isolates nobody",
         ruling="11",
     )
-    if step.part.product.statistics:
-        wrong = sql.wrong_statistics(marked, step, path)
-        yield finding(
-            "statistics",
-            name,
-            passed=wrong == 0,
-            value=f"{wrong:,} values differ",
-            threshold=f"one value for each of at least {protection.k} {spec.counted}, clipped and rounded",
-            message="means and medians are those of the recount, and none is told of too few",
-            ruling="8",
-        )
     if step.part.end is None and protection.l_places > 1:
-        alike = sql.alike(marked, step)
+        alike = count.alike(step)
         yield finding(
             "diversity",
             name,
@@ -381,13 +188,32 @@ def _recount(step: Step, path: Path, marked: nw.LazyFrame[Any], sql: GateSql, sp
         )
 
 
+def _name(step: Step) -> str:
+    return step.part.name + (f", roll-up {step.number}" if step.number else "")
+
+
 def _at_least(fewest: int | None, threshold: int, step: Step) -> bool:
     """An empty first level was refused by ``not_empty``; an empty roll-up is nothing to hold against."""
     return step.number > 0 if fewest is None else fewest >= threshold
 
 
-def _suppression(folder: Path, rows: nw.LazyFrame[Any], sql: GateSql, spec: ReleaseSpec) -> Iterator[Finding]:
-    wrong = sql.wrong_bands(rows, folder / "suppression.parquet")
+def _statistics(step: Step, folder: Path, marked: nw.LazyFrame[Any], sql: GateSql) -> Iterator[Finding]:
+    if not step.part.product.statistics:
+        return
+    wrong = sql.wrong_statistics(marked, step, folder / f"{step.part.product.kind}.parquet")
+    yield finding(
+        "statistics",
+        _name(step),
+        passed=wrong == 0,
+        value=f"{wrong:,} values differ",
+        threshold=f"one value for each of at least {sql.k} {sql.spec.counted}, clipped and rounded",
+        message="means and medians are those of the recount, and none is told of too few",
+        ruling="8",
+    )
+
+
+def _suppression(count: Recount) -> Iterator[Finding]:
+    wrong = count.wrong_bands()
     yield finding(
         "suppression",
         "suppression",

@@ -16,7 +16,7 @@ import pytest
 from anonkit.kanon import bridges, bridges_exact
 from anonkit.kanon.bridges import Classes, Fallen, OpenRows, Told, complementary, derivable
 from anonkit.kanon.bridges_graph import Threshold
-from anonkit.publish import gate_system
+from anonkit.publish import gate_cuts, gate_system
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -219,5 +219,5 @@ def _gate(rows: list[Row], starts: set[int], ends: set[int], k: int, pooled: boo
     last = np.array([14 + b if e < 0 else 8 + e for _, e, b in groups])
     group, person, fleet = (np.array(column, dtype=np.int64) for column in zip(*table, strict=True))
     known = person >= 0
-    counted = gate_system.Counted(group[known], person[known], fleet[known], k).within(np.arange(len(groups)))
+    counted = gate_cuts.Counted(group[known], person[known], fleet[known], k).within(np.arange(len(groups)))
     return gate_system._small_groups(first, last, [counted])

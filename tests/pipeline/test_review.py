@@ -14,7 +14,7 @@ import pytest
 from anonkit.base.errors import RecipeError, ReleaseRefusedError
 from anonkit.classes import Protection, is_safe
 from anonkit.engine import sha256_of
-from anonkit.publish.gate_sql import GateSql
+from anonkit.publish.gate_recount import Recount
 from anonkit.risk.document import risk_schema
 
 PRIVACY = {"guarantee": "differential_privacy", "unit": "person_period", "period": "month", "epsilon_cap": 1.0}
@@ -169,17 +169,17 @@ def test_with_the_gates_recount_removed_too_the_scorecard_still_fails(
     town: Any, replace_everywhere: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twin: neither decision nor gate looks at k; the evidence of question 3 is measured by itself."""
-    compare = GateSql.compare
+    compare = Recount.compare
 
-    def blind(self: Any, marked: Any, step: Any, path: Path) -> Any:
-        return {**compare(self, marked, step, path), "fewest": 99, "leaves": 0, "leaks": 0}
+    def blind(self: Any, step: Any) -> Any:
+        return {**compare(self, step), "fewest": 99, "leaves": 0, "leaks": 0}
 
     def careless(protection: Protection, *, rest: bool = False) -> nw.Expr:
         return nw.col("persons") >= 1
 
-    monkeypatch.setattr(GateSql, "compare", blind)
-    monkeypatch.setattr(GateSql, "small_bins", lambda *_: 0)
-    monkeypatch.setattr(GateSql, "wrong_bands", lambda *_: 0)
+    monkeypatch.setattr(Recount, "compare", blind)
+    monkeypatch.setattr(Recount, "small_bins", lambda *_: 0)
+    monkeypatch.setattr(Recount, "wrong_bands", lambda *_: 0)
     replace_everywhere(is_safe, careless)
     with pytest.raises(ReleaseRefusedError, match="q03_class_size"):
         town.busy().release()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from anonkit.base.errors import ReleaseRefusedError
 from anonkit.base.findings import Status
-from anonkit.publish import gate
+from anonkit.publish import gate_files
 from anonkit.publish.told import word_findings
 
 HASH = "4169738900000001" * 4  # 64 hexadecimal digits among which a card number stands
@@ -65,6 +65,6 @@ def test_r05_a_phone_in_a_text_of_the_recipe_is_refused(town: Any, key: str) -> 
 
 
 def test_r05_twin_without_the_search_of_words_the_phone_would_leave(town: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "word_findings", lambda folder: ())
+    monkeypatch.setattr(gate_files, "word_findings", lambda folder: ())
     made = town.busy().release(planted("title"))
     assert "+994 50 123 45 67" in (made.out / "README.md").read_text(encoding="utf-8")

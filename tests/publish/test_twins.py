@@ -18,7 +18,7 @@ from anonkit.classes import is_safe, tally_rows
 from anonkit.pipeline import release
 from anonkit.pipeline.measure import measure_risk
 from anonkit.prepare import keep_used
-from anonkit.publish import run_gate, write_bundle
+from anonkit.publish import gate_rows, run_gate, write_bundle
 from anonkit.sources.ids import refuse_identifying
 
 PLENTY = [f"Q{number}" for number in range(12)]
@@ -230,6 +230,10 @@ def caught(town_class: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     def looking(folder: Path, *arguments: Any, **more: Any) -> Any:
         sound = run_gate(folder, *arguments, **more)
         found["sound"] = {one.check for one in sound if one.failed}
+        with pytest.MonkeyPatch.context() as small:  # lots of a bin, and keys that fit into no number
+            small.setattr(gate_rows, "AT_ONCE", 1)
+            small.setattr(gate_rows, "ROOM", 64)
+            assert run_gate(folder, *arguments, **more) == sound
         for name, (fault, _) in FAULTS.items():
             twin = made.folder / name
             shutil.copytree(folder, twin)
