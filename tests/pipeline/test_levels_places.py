@@ -120,3 +120,35 @@ def test_time_budget_that_is_ample_changes_nothing(town: Any) -> None:
     found = levels(town.recipe(gridded({"time_budget_s": 600})))
     assert found["optimal"]
     assert found["bound"] == found["loss"]
+
+
+@pytest.mark.slow
+def test_all_products_publish_the_chosen_labels_and_a_column_that_was_left_out_is_nowhere(town: Any) -> None:
+    # four of each kind from each of two places: bus and tram are public; who pays how is told of too few
+    for n in range(24):
+        kind, paid = ["bus", "tram", "taxi"][n % 3], ["cash", "card"][n % 2]
+        town.ride(f"P{n}", at=(n // 12, 0), to=(4, 0), station=kind, driver=paid)
+
+    def change(recipe: dict[str, Any]) -> None:
+        tree = {"bus": ["public"], "tram": ["public"], "taxi": ["private"]}
+        gridded(
+            {
+                "max_suppressed": 0.4,
+                "cell_m": [1000],
+                "measure": "discernibility",
+                "hierarchies": {"kind": {"values": tree}},
+            },
+            columns=["kind", "paid"],
+        )(recipe)
+        recipe["inputs"][0]["also"] = {
+            name: {"column": column, "role": "quasi"} for name, column in (("kind", "station"), ("paid", "driver"))
+        }
+        recipe["products"]["flows"] = {"cell_m": 4000, "bins": "3h", "columns": ["kind"]}
+        recipe["products"]["volumes"] = {"cell_m": 4000, "bins": "3h"}
+
+    made = town.release(change)
+    assert made.run["levels"]["chosen"]["columns"] == ["kind"]
+    assert [row["kind"] for row in town.table("trips")] == ["public"] * 16
+    assert {row["kind"] for row in town.table("flows")} == {"public", "private"}
+    assert sum(row["trips"] for row in town.table("flows")) == 24
+    assert not [path for path in made.out.rglob("*.csv") if "cash" in path.read_text(encoding="utf-8")]
