@@ -51,6 +51,12 @@ class Ingested:
     """Operator and people of each input that needs to know them; in memory, with identifiers."""
     together: Together = field(default_factory=Together)
     """How many people rode together and count as one (ruling 3)."""
+    stored: bool = False
+    """Whether the rows are read from where they are kept, and only filtered."""
+
+    def used(self, session: Session) -> nw.LazyFrame[Any]:
+        """The rows, computed once: kept here, if they are not kept already."""
+        return self.rows if self.stored else session.checkpoint(self.rows, "used")
 
 
 def ingest(
@@ -71,21 +77,24 @@ def ingest(
     SourceError : an input cannot be read, or more of its lines are rejected than the recipe allows.
     """
     frames, accounts, rejected, promises, people = [], [], [], [], []
+    stored = True
     keeper = PromiseKeeper(recipe, session=session, as_of=as_of, subjects=subjects or Subjects())
     for number, spec in enumerate(recipe.inputs, start=1):
-        frame, account, lines = _one(
+        frame, plain, account, lines = _one(
             recipe, spec, number, session=session, key=key, record_key=record_key, as_of=as_of, keeper=keeper
         )
         promises.append(keeper.told(number - 1, frame, account))
         frames.append(keep_used(frame))
+        stored &= plain
         accounts.append(account)
         rejected.append(lines)
         if keeper.people is not None:
             people.append((spec.operator, keeper.people))
     rows = nw.concat(frames) if len(frames) > 1 else frames[0]
-    rows, together = count_together(rows, session, signs=recipe.together)
+    merged, together = count_together(rows, session, signs=recipe.together)
     return Ingested(
-        rows=rows,
+        rows=merged,
+        stored=stored and merged is rows,
         together=together,
         accounting=tuple(accounts),
         rejected=pa.concat_tables(rejected),
@@ -104,7 +113,7 @@ def _one(
     record_key: bytes,
     as_of: datetime,
     keeper: PromiseKeeper,
-) -> tuple[nw.LazyFrame[Any], Accounting, pa.Table]:
+) -> tuple[nw.LazyFrame[Any], bool, Accounting, pa.Table]:
     grid, bins = recipe.geo.grid, recipe.time.time_bins
     if spec.time.zone is None:
         spec = spec.model_copy(update={"time": spec.time.model_copy(update={"zone": recipe.time.zone})})
@@ -120,7 +129,8 @@ def _one(
     if recipe.sensitive is not None:
         table = replace(table, frame=recipe.sensitive.coarsened(table.frame, grid, session))
     frame = _emptied(_with_unknowns(table.frame, recipe, spec))
-    frame = mark_duplicates(session.checkpoint(frame, f"input-{number}"), session)
+    stored = session.checkpoint(frame, f"input-{number}")
+    frame = mark_duplicates(stored, session)
     physical = opened.physical(session)
     if physical <= opened.header_lines:
         raise SourceError(
@@ -138,7 +148,7 @@ def _one(
     if spec.kind == "taps":
         account = replace(account, inferred=round(float(inferred_share(account)), 4))
     _not_too_many_rejected(account, spec)
-    return frame, account, rejected_lines(frame, session, source=source)
+    return frame, frame is stored, account, rejected_lines(frame, session, source=source)
 
 
 def _emptied(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

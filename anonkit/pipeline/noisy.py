@@ -82,7 +82,7 @@ def make_noisy(
             as_of=when,
             subjects=Subjects.open(register.folder),
         )
-        rows = session.checkpoint(ingested.rows, "used")
+        rows = ingested.used(session)
         passages, accounts, lost = _passages(recipe, rows, register.record_key, periods, session, when)
         places.write_rejected(pa.concat_tables([ingested.rejected, *lost]))
     with progress.stage("draw"):

@@ -151,7 +151,7 @@ class _opened:  # noqa: N801  (reads as a function at its one kind of use)
             ingested = ingest(
                 self._recipe, session=self._session, key=fresh_key(), record_key=fresh_key(), as_of=self._when
             )
-            rows = self._session.checkpoint(ingested.rows, "used")
+            rows = ingested.used(self._session)
             if self._searches:
                 from anonkit.pipeline.levels import choose_levels  # brings in scikit-learn and Numba
 

@@ -58,7 +58,7 @@ class Journeys:
         key = fresh_key()
         with progress.stage("read"):
             ingested = ingest(recipe, session=session, key=fresh_key(), record_key=key, as_of=when)
-            rows: nw.LazyFrame[Any] = session.checkpoint(ingested.rows, "used")
+            rows: nw.LazyFrame[Any] = ingested.used(session)
             fixes, accounts, _ = fixes_of_trips(recipe, rows, key, session, when)
             network = read_network(recipe.streets.path, mode=recipe.streets.mode)
         with progress.stage("match"):

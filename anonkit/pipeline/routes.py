@@ -78,7 +78,7 @@ def make_routes(
             recipe, session=session, key=key, record_key=register.record_key, as_of=when, subjects=subjects
         )
         progress.moment("read:before checkpoint")
-        rows = session.checkpoint(ingested.rows, "used")
+        rows = ingested.used(session)
         progress.moment("read:after checkpoint")
         fixes, accounts, rejected = fixes_of_trips(recipe, rows, register.record_key, session, when)
         places.write_rejected(pa.concat_tables([ingested.rejected, *rejected]))

@@ -152,7 +152,7 @@ def _make(
             recipe, session=session, key=key, record_key=register.record_key, as_of=when, subjects=subjects
         )
         progress.moment("read:before checkpoint")
-        rows = session.checkpoint(ingested.rows, "used")
+        rows = ingested.used(session)
         progress.moment("read:after checkpoint")
         places.write_rejected(ingested.rejected)
     with progress.stage("decide"):

@@ -158,7 +158,7 @@ def rows_of(path: Path) -> Counter[tuple[Any, ...]]:
     assert isinstance(recipe, NoisyRouteRecipe)
     when = datetime(2026, 4, 10, tzinfo=UTC)
     with Session(threads=1, memory_limit="1GB") as session:
-        rows = session.checkpoint(ingest(recipe, session=session, key=KEY, record_key=KEY, as_of=when).rows, "used")
+        rows = ingest(recipe, session=session, key=KEY, record_key=KEY, as_of=when).used(session)
         frame, _, _ = passages_of_people(
             recipe, rows, record_key=KEY, periods=("2026-03",), session=session, when=when
         )  # fmt: skip
