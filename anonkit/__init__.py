@@ -50,6 +50,7 @@ _WHERE = {
     "Raster": "anonkit.kanon.mondrian",
     "microaggregate": "anonkit.kanon.microaggregation",
     "protect_sets": "anonkit.kanon.setvalued",
+    "DaySets": "anonkit.kanon.days",
     "preset": "anonkit.kanon.presets",
     "Ledger": "anonkit.ledger",
     "read_network": "anonkit.geo.networks_read",
