@@ -59,13 +59,14 @@ class Chosen:
     """For run.json, inside only; None where nothing was chosen."""
 
 
-def choose_levels(recipe: Recipe, rows: nw.LazyFrame[Any], *, session: Session) -> Chosen:
+def choose_levels(recipe: Recipe, rows: nw.LazyFrame[Any], *, session: Session, count_input: bool = False) -> Chosen:
     """Choose the levels of trips that a recipe leaves to the search.
 
     Parameters
     ----------
     recipe : with or without ``products.trips.k_anonymity``; without, nothing happens.
     rows : the used rows: base ``start_cell, end_cell, start_bin``, the recipe's columns, ``person, driver``.
+    count_input : also tell how many groups and bytes the search takes from the engine; one more pass.
 
     Returns
     -------
@@ -95,6 +96,7 @@ def choose_levels(recipe: Recipe, rows: nw.LazyFrame[Any], *, session: Session) 
         **{name: _column(name, tree, search, table) for name, tree in search.columns_of(trips.columns).items()},
     }
     anon = _anonymizer(recipe, search, trees)
+    fetched = {"input": anon.plan(table)} if count_input else {}
     try:
         anon.fit(table)
     except NoLevelsError as error:
@@ -109,7 +111,7 @@ def choose_levels(recipe: Recipe, rows: nw.LazyFrame[Any], *, session: Session) 
     return Chosen(
         recipe=recipe.at_levels(cell=chosen["cell"], bins=chosen["bins"], columns=tuple(chosen["columns"])),
         rows=_labelled(rows, labelled, levels, session),
-        told=_told(recipe, search, anon, trees, chosen),
+        told={**_told(recipe, search, anon, trees, chosen), **fetched},
     )
 
 

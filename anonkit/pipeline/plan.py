@@ -155,7 +155,7 @@ class _opened:  # noqa: N801  (reads as a function at its one kind of use)
             if self._searches:
                 from anonkit.pipeline.levels import choose_levels  # brings in scikit-learn and Numba
 
-                chosen = choose_levels(self._recipe, rows, session=self._session)
+                chosen = choose_levels(self._recipe, rows, session=self._session, count_input=True)
                 return chosen.recipe, replace(ingested, rows=chosen.rows), self._session, chosen.told
         return self._recipe, replace(ingested, rows=rows), self._session, None
 

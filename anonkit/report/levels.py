@@ -36,6 +36,10 @@ def in_words(told: dict[str, Any]) -> Iterator[str]:
     """One or two lines for a terminal."""
     yield f"trips: levels chosen by search: {levels_text(told['chosen'])}"
     yield f"  {_cost(told)}"
+    if "input" in told:
+        fetched = told["input"]
+        size, most = (fetched[name] / 2**20 for name in ("bytes", "limit"))
+        yield f"  The search took {number(fetched['groups'])} groups from the engine, {size:,.1f} of at most {most:,.0f} MiB."
 
 
 def levels(run: dict[str, Any]) -> Html | None:

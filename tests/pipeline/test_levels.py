@@ -227,6 +227,8 @@ def test_plan_and_explain_tell_what_was_chosen_and_what_the_others_would_release
     found = json.loads(capsys.readouterr().out)
     assert found["levels"]["chosen"]["bins"] == "1h"
     assert found["products"][0]["trips_released"] == 16
+    assert found["levels"]["input"]["groups"] == 16  # each rider in two pairs of cells
+    assert 0 < found["levels"]["input"]["bytes"] < found["levels"]["input"]["limit"]
     assert anonkit("explain", recipe, "--quiet") == 0
     assert re.search(r"at the levels that were chosen +100\.0%", capsys.readouterr().out)
 
