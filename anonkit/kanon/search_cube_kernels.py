@@ -12,38 +12,45 @@ import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
-def count_rows(words, places, rows, low, high, cube):  # type: ignore[no-untyped-def]
-    """Add rows ``low`` to ``high`` into their cells; ``words``: packed values, numbers of ``places``, one column each."""
-    if words.shape[1] == 3:
-        for i in range(low, high):
-            cube[places[words[i, 0]] + places[words[i, 1]] + places[words[i, 2]]] += rows[i]
-    elif words.shape[1] == 2:
-        for i in range(low, high):
-            cube[places[words[i, 0]] + places[words[i, 1]]] += rows[i]
-    else:
-        for i in range(low, high):
-            cell = 0
-            for j in range(words.shape[1]):
-                cell += places[words[i, j]]
-            cube[cell] += rows[i]
+def count_rows(words, places, lead, rows, runs, begin, end, cube):  # type: ignore[no-untyped-def]
+    """Add the rows of runs ``begin`` to ``end`` into their cells.
+
+    ``runs``: first row of each value of the ordering column; ``lead``: that value's part of the cell's number. ``words``:
+    packed values of the other columns, numbers of ``places``, one column each.
+    """
+    for run in range(begin, end):
+        first = lead[run]
+        if words.shape[1] == 2:
+            for i in range(runs[run], runs[run + 1]):
+                cube[first + places[words[i, 0]] + places[words[i, 1]]] += rows[i]
+        elif words.shape[1] == 1:
+            for i in range(runs[run], runs[run + 1]):
+                cube[first + places[words[i, 0]]] += rows[i]
+        else:
+            for i in range(runs[run], runs[run + 1]):
+                cell = first
+                for j in range(words.shape[1]):
+                    cell += places[words[i, j]]
+                cube[cell] += rows[i]
 
 
 @numba.njit(cache=True, nogil=True)
-def lost_in_buckets(words, places, rows, low, high, least_hash, below, bits, least):  # type: ignore[no-untyped-def]
-    """Rows ``low`` to ``high`` in buckets of fewer than ``least``; a bucket, one of 2^bits, holds all cells of its hash.
+def lost_in_buckets(words, places, lead, rows, runs, begin, end, least_hash, below, bits, least):  # type: ignore[no-untyped-def]
+    """Rows of runs ``begin`` to ``end`` in buckets of fewer than ``least``; one of 2^bits holds all cells of its hash.
 
     For cells too many to hold. Cell numbers wrap at 32 bits, which is part of the hash; only cells whose hash is at least
     ``least_hash`` and below ``below`` are counted.
     """
     buckets = np.zeros(1 << bits, dtype=rows.dtype)
     mask = np.uint32(buckets.shape[0] - 1)
-    for i in range(low, high):
-        cell = np.uint32(0)
-        for j in range(words.shape[1]):
-            cell = np.uint32(cell + np.uint32(places[words[i, j]]))
-        mixed = np.uint32(np.uint64(cell) * np.uint64(0x9E3779B1))
-        if least_hash <= mixed < below:
-            buckets[(mixed ^ (mixed >> np.uint32(15))) & mask] += rows[i]
+    for run in range(begin, end):
+        for i in range(runs[run], runs[run + 1]):
+            cell = np.uint32(lead[run])
+            for j in range(words.shape[1]):
+                cell = np.uint32(cell + np.uint32(places[words[i, j]]))
+            mixed = np.uint32(np.uint64(cell) * np.uint64(0x9E3779B1))
+            if least_hash <= mixed < below:
+                buckets[(mixed ^ (mixed >> np.uint32(15))) & mask] += rows[i]
     lost = np.int64(0)
     for bucket in range(buckets.shape[0]):
         lost += buckets[bucket] if buckets[bucket] < least else 0
@@ -51,16 +58,16 @@ def lost_in_buckets(words, places, rows, low, high, least_hash, below, bits, lea
 
 
 @numba.njit(cache=True, nogil=True)
-def count_blocks(words, places, rows, starts, begin, end, cells, cube, least, allowed):  # type: ignore[no-untyped-def]
-    """Count blocks ``begin`` to ``end`` of rows, of ``cells`` cells each; the rows found in cells below ``least``.
+def count_blocks(words, places, lead, rows, runs, blocks, begin, end, cells, cube, least, allowed):  # type: ignore[no-untyped-def]
+    """Count blocks ``begin`` to ``end``, of ``cells`` cells each; the rows found in cells below ``least``.
 
-    ``starts``: first row of each block. The walk ends with the first block after which more than ``allowed`` are found.
+    ``blocks``: first run of each block. The walk ends with the first block after which more than ``allowed`` are found.
     """
     lost = np.int64(0)
     for block in range(begin, end):
-        if starts[block] == starts[block + 1]:
+        if runs[blocks[block]] == runs[blocks[block + 1]]:
             continue
-        count_rows(words, places, rows, starts[block], starts[block + 1], cube)
+        count_rows(words, places, lead, rows, runs, blocks[block], blocks[block + 1], cube)
         for cell in range(block * cells, (block + 1) * cells):
             lost += cube[cell] if cube[cell] < least else 0
         if lost > allowed:

@@ -89,16 +89,18 @@ class CubeCounter:
         More than ``allowed``: the walk ended there, and the cube is not complete.
         """
         data, blocks = self._packed, cube.sizes[0]
-        places, starts = data.places(cube.levels), data.starts[cube.levels[data.columns[0]]]
         if blocks == 1:
-            self._count_once(places, cube.cells)
+            self._count_once(cube)
             return int(kernels.rows_below(cube.cells, self.least))
+        first = data.blocks[cube.levels[data.columns[0]]]
+        starts = data.runs[first]
+        walk = partial(kernels.count_blocks, data.words, *data.places(cube.levels), data.rows, data.runs, first)
         rule = (len(cube.cells) // blocks, cube.cells, self.least)
         lost, begin = 0, 0
 
         def count(low: int, high: int) -> int:
             left = np.int64(min(allowed, self.total) - lost)
-            return int(kernels.count_blocks(data.words, places, data.rows, starts, low, high, *rule, left))
+            return int(walk(low, high, *rule, left))
 
         for share in _PHASES if self._workers.threads > 1 else _PHASES[-1:]:
             end = int(np.searchsorted(starts, int(share * starts[-1])))
@@ -110,13 +112,15 @@ class CubeCounter:
             begin = end
         return lost
 
-    def _count_once(self, places: np.ndarray, cells: np.ndarray) -> None:
+    def _count_once(self, cube: _Cube) -> None:
         """Count all rows, each thread a part of them into its own cells."""
-        data, cuts = self._packed, self._workers.shares(len(self._packed.rows))
-        parts = [cells, *(np.zeros_like(cells) for _ in cuts[2:])]
-        self._workers.map(partial(kernels.count_rows, data.words, places, data.rows), cuts[:-1], cuts[1:], parts)
+        data = self._packed
+        cuts = [0, *np.searchsorted(data.runs, self._workers.shares(len(data.rows))[1:]).tolist()]
+        parts = [cube.cells, *(np.zeros_like(cube.cells) for _ in cuts[2:])]
+        count = partial(kernels.count_rows, data.words, *data.places(cube.levels), data.rows, data.runs)
+        self._workers.map(count, cuts[:-1], cuts[1:], parts)
         for part in parts[1:]:
-            cells += part
+            np.add(cube.cells, part, out=cube.cells)
 
     def _in_buckets(self, levels: tuple[int, ...], blocks: int, allowed: float) -> int:
         """Rows in buckets of fewer than ``least`` rows: they are in classes that are smaller still.
@@ -124,25 +128,25 @@ class CubeCounter:
         Counted for some of the classes after others, whole blocks or those of some hashes, until more than ``allowed``.
         """
         data, count, lost = self._packed, len(self._packed.rows), 0
-        places, starts = data.places(levels), data.starts[levels[data.columns[0]]]
         parts = max(1, min(-(-count // _BATCH), 16 if blocks == 1 else count))
         if blocks == 1:
             hashes = [2**32 * part // parts for part in range(parts + 1)]
-            batches = [(0, count, low, high) for low, high in pairwise(hashes)]
+            batches = [(0, len(data.tree), low, high) for low, high in pairwise(hashes)]
         else:
+            first = data.blocks[levels[data.columns[0]]]
             shares = [count * part // parts for part in range(parts + 1)]
-            cuts = np.unique(starts[np.searchsorted(starts, shares)]).tolist()
+            cuts = np.unique(first[np.searchsorted(data.runs[first], shares)]).tolist()
             batches = [(low, high, 0, 2**32) for low, high in pairwise(cuts)]
+        walk = partial(kernels.lost_in_buckets, data.words, *data.places(levels), data.rows, data.runs)
 
         def run(batch: tuple[int, int, int, int]) -> int:
-            low, high, *hashed = batch
-            held = (high - low) // (parts if blocks == 1 else 1)
+            low, high, least_hash, below = batch
+            held = int(data.runs[high] - data.runs[low]) // (parts if blocks == 1 else 1)
             bits = min(max((2 * held).bit_length(), 12), _BUCKET_BITS)
-            part = (low, high, *(np.int64(value) for value in hashed), bits, self.least)
-            return int(kernels.lost_in_buckets(data.words, places, data.rows, *part))
+            return int(walk(low, high, np.int64(least_hash), np.int64(below), bits, self.least))
 
-        for first in range(0, len(batches), self._workers.threads):
-            lost += sum(self._workers.map(run, batches[first : first + self._workers.threads]))
+        for at in range(0, len(batches), self._workers.threads):
+            lost += sum(self._workers.map(run, batches[at : at + self._workers.threads]))
             if lost > allowed:
                 break
         return lost

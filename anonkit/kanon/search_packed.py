@@ -36,26 +36,31 @@ class Packed:
     words: np.ndarray
     """One row a base class; each column is a place in the concatenated look-up tables of ``groups``."""
     groups: tuple[tuple[int, ...], ...]
-    """The columns of each word."""
+    """The columns of each word; the first column is in none, since its value changes from run to run only."""
     rows: np.ndarray
-    starts: tuple[np.ndarray, ...]
-    """For each level of the first column: first base class of each of its values, and the end."""
+    tree: np.ndarray
+    """The first column's base values in the order of its tree; the base classes of one are a run."""
+    runs: np.ndarray
+    """First base class of each run, and the end."""
+    blocks: tuple[np.ndarray, ...]
+    """For each level of the first column: first run of each of its values, and the end."""
 
     def sizes(self, levels: tuple[int, ...]) -> tuple[int, ...]:
         """Number of values of each column of ``columns``."""
         return tuple(len(self.own[j][levels[j]]) for j in self.columns)
 
-    def places(self, levels: tuple[int, ...]) -> np.ndarray:
-        """Look-up tables of all words: packed values → part of the cell's number (int32; wide numbers wrap)."""
+    def places(self, levels: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Parts of a cell's number (int32; wide numbers wrap): by packed values of all words, and by run."""
         strides, span = {}, 1
         for j in reversed(self.columns):
             strides[j] = np.array(span % 2**32, dtype=np.uint32).astype(np.int32)
             span *= len(self.own[j][levels[j]])
-        tables = []
+        tables = [np.zeros(0, dtype=np.int32)]
         for group in self.groups:
             parts = [self.ranks[j][levels[j]] * strides[j] for j in group]
             tables.append(reduce(np.add.outer, parts).ravel())
-        return np.concatenate(tables)
+        first = self.columns[0]
+        return np.concatenate(tables), self.ranks[first][levels[first]][self.tree] * strides[first]
 
 
 def packed(table: ClassTable, hierarchies: Sequence[Hierarchy]) -> Packed:
@@ -67,10 +72,16 @@ def packed(table: ClassTable, hierarchies: Sequence[Hierarchy]) -> Packed:
     codes, sizes = table.codes, [h.sizes[0] for h in hierarchies]
     weights = np.bincount(codes[first], weights=table.rows, minlength=sizes[first])
     own = [[np.arange(size) for size in h.sizes] for h in hierarchies]
-    place, own[first] = _tree_order(hierarchies[first], weights)
+    tree, own[first] = _tree_order(hierarchies[first], weights)
     ranks = [[own[j][level][c] for level, c in enumerate(h.codes)] for j, h in enumerate(hierarchies)]
-    order = kernels.order_by(place.astype(np.int32)[codes[first]], len(place))
-    groups = _groups(sizes, limit=min(_WORD, max(256, codes.shape[1] // 16)))
+    place = np.empty(len(tree), dtype=np.int32)
+    place[tree] = np.arange(len(tree))
+    run = place[codes[first]]
+    order, runs = kernels.order_by(run, len(tree)), np.zeros(len(tree) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(run, minlength=len(tree)), out=runs[1:])
+    del run
+    columns = (first, *(j for j in range(len(sizes)) if j != first))
+    groups = _groups(sizes, columns[1:], limit=min(_WORD, max(256, codes.shape[1] // 16)))
     spans = [math.prod(sizes[j] for j in group) for group in groups]
     words = np.empty((codes.shape[1], len(groups)), dtype=np.uint16 if sum(spans) <= _WORD else np.uint32)
     for at, group in enumerate(groups):
@@ -78,34 +89,33 @@ def packed(table: ClassTable, hierarchies: Sequence[Hierarchy]) -> Packed:
         for j in group[1:]:
             word = word * np.int32(sizes[j]) + codes[j]
         words[:, at] = (word + np.int32(sum(spans[:at])))[order]
-    starts = []
-    for level, size in enumerate(hierarchies[first].sizes):
-        held = np.bincount(ranks[first][level][codes[first]], minlength=size)
-        starts.append(np.concatenate([[0], np.cumsum(held)]).astype(np.int64))
     made = Packed(
         hierarchies=tuple(hierarchies),
-        columns=(first, *(j for j in range(len(sizes)) if j != first)),
+        columns=columns,
         ranks=tuple(tuple(rank.astype(np.int32) for rank in levels) for levels in ranks),
         own=tuple(tuple(levels) for levels in own),
         words=words,
         groups=groups,
         rows=table.rows[order].astype(np.int32 if table.total_rows < 2**31 else np.int64),
-        starts=tuple(starts),
+        tree=tree,
+        runs=runs,
+        blocks=tuple(
+            np.searchsorted(rank[tree], np.arange(size + 1))
+            for rank, size in zip(ranks[first], hierarchies[first].sizes, strict=True)
+        ),
     )
     table.packed.append(made)
     return made
 
 
 def _tree_order(hierarchy: Hierarchy, weights: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Place of each base value when the tree is walked, lightest branch first, and the same for each level's values."""
+    """Base values in the order of the tree, lightest branch first, and for each level the places of its values."""
     keys = []
     for codes, size in zip(hierarchy.codes, hierarchy.sizes, strict=True):
         rank = np.empty(size, dtype=np.int64)
         rank[np.argsort(np.bincount(codes, weights=weights, minlength=size), kind="stable")] = np.arange(size)
         keys.append(rank[codes])
     tree = np.lexsort(keys)
-    place = np.empty(len(tree), dtype=np.int64)
-    place[tree] = np.arange(len(tree))
     places = []
     for codes, size in zip(hierarchy.codes, hierarchy.sizes, strict=True):
         first = np.full(size, len(tree), dtype=np.int64)
@@ -113,14 +123,14 @@ def _tree_order(hierarchy: Hierarchy, weights: np.ndarray) -> tuple[np.ndarray, 
         rank = np.empty(size, dtype=np.int64)
         rank[np.argsort(first, kind="stable")] = np.arange(size)
         places.append(rank)
-    return place, places
+    return tree, places
 
 
-def _groups(sizes: Sequence[int], *, limit: int) -> tuple[tuple[int, ...], ...]:
+def _groups(sizes: Sequence[int], columns: Sequence[int], *, limit: int) -> tuple[tuple[int, ...], ...]:
     """Columns shared out to words of at most ``limit`` values, widest first."""
     groups: list[list[int]] = []
     spans: list[int] = []
-    for j in sorted(range(len(sizes)), key=lambda j: -sizes[j]):
+    for j in sorted(columns, key=lambda j: -sizes[j]):
         for at, span in enumerate(spans):
             if span * sizes[j] <= limit:
                 groups[at].append(j)
