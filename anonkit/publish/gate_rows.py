@@ -24,8 +24,8 @@ from anonkit.kanon import Step
 from anonkit.publish.gate_counts import ROOM, sorted_unique
 from anonkit.publish.gate_sql import GateSql
 
-AT_ONCE = 1_000_000
-"""About so many rows are looked at together."""
+AT_ONCE = 500_000
+"""About so many rows are looked at together: arrays that small are taken from memory that was just given back."""
 ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
