@@ -120,18 +120,31 @@ def grouping(
 
 def planned(plan: Grouping) -> dict[str, Any]:
     """Groups and bytes that the engine would hand over, and the most it may; nothing is fetched."""
-    query, tables = _coded_sql(plan)
-    return _told(
-        plan, int(plan.data.session.value(f"SELECT count(*) FROM (SELECT DISTINCT * FROM ({query}))", **tables))
-    )
+    try:
+        return _planned(plan)
+    finally:
+        _forget(plan)
 
 
 def fetch(plan: Grouping) -> Groups:
     """Group in the engine and fetch; refused where it does not fit, which is known before."""
+    try:
+        return _fetched(plan)
+    finally:
+        _forget(plan)
+
+
+def _planned(plan: Grouping) -> dict[str, Any]:
+    query, tables = _coded_sql(plan)
+    distinct = f"SELECT count(*) FROM (SELECT DISTINCT * FROM ({query}))"
+    return _told(plan, int(plan.data.session.value(distinct, **tables)))
+
+
+def _fetched(plan: Grouping) -> Groups:
     session = plan.data.session
     told = _told(plan, int(session.value("SELECT count(*) FROM {rows}", rows=plan.data.frame)))
     if told["bytes"] > told["limit"]:  # there are no more groups than rows, often far fewer
-        told = planned(plan)
+        told = _planned(plan)
     if told["bytes"] > told["limit"]:
         raise SchemaError(
             f"the search's input is {told['groups']:,} groups, {told['bytes'] / 2**20:,.0f} MiB; a quarter of the memory "
@@ -245,6 +258,13 @@ def _coded_sql(plan: Grouping) -> tuple[str, dict[str, Any]]:
     shown += [f"s{i}.number AS b{i}" for i in range(len(plan.beside))]
     query = f"SELECT {', '.join(shown)} FROM {{rows}} r {' '.join(joins)}"
     return query, {"rows": rows, **plan.lists}
+
+
+def _forget(plan: Grouping) -> None:
+    """Give the numbers of persons back to the engine."""
+    for table in plan.lists.values():
+        plan.data.session.drop(table)
+    plan.lists.clear()
 
 
 def _list(values: Values) -> pa.Table:
