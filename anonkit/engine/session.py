@@ -59,6 +59,7 @@ class Session:
         self._numbers = itertools.count()
         self._streams: list[ArrowStream] = []
         self._tables: dict[int, tuple[duckdb.DuckDBPyRelation, str]] = {}
+        self._arrows: dict[int, tuple[duckdb.DuckDBPyRelation, str]] = {}
         self._connection = duckdb.connect(":memory:")
         settings: dict[str, Any] = {
             "temp_directory": str(private_folder(self.folder / "spill")),
@@ -125,7 +126,9 @@ class Session:
         """A small Arrow table as a lazy frame of this session."""
         name = f"arrow_{next(self._numbers)}"
         self._connection.register(name, table)
-        return nw.from_native(self._connection.sql(f"SELECT * FROM {name}"))
+        relation = self._connection.sql(f"SELECT * FROM {name}")
+        self._arrows[id(relation)] = (relation, name)
+        return nw.from_native(relation)
 
     def point_function(self, work: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> str:
         """Register a function of two arrays of doubles that gives int64; returns its name in SQL.
@@ -181,10 +184,13 @@ class Session:
         return nw.from_native(relation)
 
     def drop(self, frame: nw.LazyFrame[Any]) -> None:
-        """Give the memory of a `table` back; anything else is left alone."""
+        """Give the memory of a `table` or of `from_arrow` back; anything else is left alone."""
         found = self._tables.pop(id(frame.to_native()), None)
         if found is not None:
             self._connection.execute(f"DROP TABLE {found[1]}")
+        lent = self._arrows.pop(id(frame.to_native()), None)
+        if lent is not None:
+            self._connection.unregister(lent[1])
 
     def gather(self) -> Gathered:
         """A table of the engine that grows by Arrow tables of one schema."""
@@ -270,7 +276,8 @@ class Session:
     # --- inside ------------------------------------------------------------------------------------------------
 
     def _view(self, frame: nw.LazyFrame[Any]) -> str:
-        kept = self._tables.get(id(frame.to_native()))
+        native = id(frame.to_native())
+        kept = self._tables.get(native) or self._arrows.get(native)
         if kept is not None:
             return kept[1]
         name = f"view_{next(self._numbers)}"

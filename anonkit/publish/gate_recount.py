@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from anonkit.kanon import Part, Step
-from anonkit.publish.gate_counts import Few, Tally, packed, sorted_unique
+from anonkit.publish.gate_classes import Recounted
+from anonkit.publish.gate_counts import Few, packed, sorted_unique
 from anonkit.publish.gate_rows import GateRows, Lookup, Lot, Places, Written
 from anonkit.publish.gate_sql import ROW_RISK, GateSql
 
@@ -52,11 +53,8 @@ class StepCount:
     def __init__(self, step: Step, rows: GateRows, written: Written) -> None:
         spec, people = rows.sql.spec, rows.people
         self.step, self.written = step, written
-        fleets, count = people.get("fleet", 1), len(written.trips)
-        self.trips, self.rest = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
-        self.tallies = {"unit": Tally(count, people["unit"], fleets)}
-        if rows.sql.k_driver is not None:
-            self.tallies["driver"] = Tally(count, people["driver"], fleets)
+        fleets = people.get("fleet", 1)
+        self.counts = {name: Recounted(rows.sql.session, len(written.trips)) for name in thresholds(rows.sql)}
         self._noisy = spec.noise is not None
         bins, self._column = rows.values(
             step.part.product.bin_column, rows.sql.keys(step)[step.part.product.bin_column], step
@@ -70,17 +68,13 @@ class StepCount:
         class_, hit, open_ = told.classes[self.step], told.hit[self.step], told.open[self.step]
         mine = told.rows[self.step]
         at, fresh = class_[mine], open_[mine]
-        count = len(self.trips)
-        self.trips += np.bincount(at, minlength=count)
-        new = np.flatnonzero(fresh)
-        self.rest += np.bincount(at[new], minlength=count)
         fleet = None if lot.fleet is None else lot.fleet[mine]
         record = lot.columns["record"][mine] if self._noisy else None
-        for name, tally in self.tallies.items():
-            tally.add(at, lot.columns[name][mine], fleet, fresh, record if name == "unit" else None)
+        for name, count in self.counts.items():
+            count.add(at, lot.columns[name][mine], fleet, fresh, record if name == "unit" else None)
         bins = lot.take(self._bins, self._column)
         left = np.flatnonzero(open_ & ~hit)
-        self.told_in += np.bincount(bins[mine[new]], minlength=len(self.told_in))
+        self.told_in += np.bincount(bins[mine[fresh]], minlength=len(self.told_in))
         self.left_in += np.bincount(bins[left], minlength=len(self.left_in))
         for name, few in self.left.items():
             few.add(bins[left], lot.columns[name][left], None if lot.fleet is None else lot.fleet[left])
@@ -114,20 +108,20 @@ class Recount:
     def compare(self, step: Step) -> dict[str, Any]:
         """The released classes beside the recount."""
         count = self._steps[step]
-        file, units = count.written, count.tallies["unit"]
+        file, units = count.written, count.counts["unit"]
         k, k_driver = self.sql.k, self.sql.k_driver
         share, risk = self.spec.protection.dominance, ROW_RISK[self.spec.recipient_kind]
-        held, trips = units.units, count.trips
+        held, trips = units.units, units.trips
         wrong = (trips == 0) | (file.trips != trips + self._noise(count)) | (file.lines != 1)
         if file.bands is not None:
             band = self._band(held)  # none for a class below k, which falls for its size
             wrong |= (band >= 0) & (file.bands != band)
-        leaks = (count.rest > 0) & (units.rest < k)
+        leaks = (units.rest_trips > 0) & (units.rest < k)
         fewest_drivers = None
         if k_driver is not None:
-            drivers = count.tallies["driver"]
+            drivers = count.counts["driver"]
             fewest_drivers = int(drivers.units.min()) if len(trips) else None
-            leaks |= (count.rest > 0) & (drivers.rest < k_driver)
+            leaks |= (units.rest_trips > 0) & (drivers.rest < k_driver)
         return {
             "mismatches": int(wrong.sum()),
             "released_rows": int(file.trips.sum()),
@@ -158,7 +152,7 @@ class Recount:
         if noise is None:
             return 0
         edges = np.array(noise.thresholds)
-        first = np.searchsorted(edges, count.tallies["unit"].records.modulo(), side="right")
+        first = np.searchsorted(edges, count.counts["unit"].record, side="right")
         return np.where(first < len(edges), first - noise.largest, noise.largest)
 
     def _band(self, units: np.ndarray) -> np.ndarray:
@@ -191,10 +185,10 @@ class Recount:
     def _many(self, cell: np.ndarray, lot: Lot, rows: np.ndarray) -> np.ndarray:
         """Cells that hold k persons."""
         names = sorted_unique(cell)
-        tally = Tally(len(names), self._rows.people["unit"], self._rows.people.get("fleet", 1))
         fleet = None if lot.fleet is None else lot.fleet[rows]
-        tally.add(np.searchsorted(names, cell), lot.columns["unit"][rows], fleet, np.zeros(len(rows), dtype=bool))
-        return names[tally.units >= self.sql.k]
+        found = Recounted(self.sql.session, len(names))
+        found.add(np.searchsorted(names, cell), lot.columns["unit"][rows], fleet, np.zeros(len(rows), dtype=bool))
+        return names[found.units >= self.sql.k]
 
 
 class Bands:
