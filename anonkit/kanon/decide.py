@@ -40,6 +40,8 @@ from anonkit.kanon.products import Kind, Part, Product, Step, check_chain
 from anonkit.kanon.system import Standing, suppress_beside, told_by
 
 DRIVER = "driver"
+ALONE = "_alone"
+"""Of a row: whether its class at the first step of all holds one person."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,7 @@ class Decisions:
 
     steps: tuple[Decision, ...]
     rows: nw.LazyFrame[Any]
-    """The used rows after thinning, with each part's ``told`` column. Inside only."""
+    """The used rows after thinning, with each part's ``told`` column and ``_alone``. Inside only."""
     thinned: int
     """Rows that thinning dropped from the whole release."""
 
@@ -206,7 +208,7 @@ def _settle_lot(table: pa.Table, steps: tuple[Step, ...], setting: Setting) -> _
         numbers=np.array(
             [(one.beside, one.alike, fell) for one, fell in zip(decided, beside.fallen, strict=True)], dtype=np.int64
         ).reshape(-1, 3),
-        rows=_with_told(lot, left),
+        rows=_with_told(lot, left).append_column(ALONE, pa.array(_alone(decided[0])[lot.of])),
         thinned=lot.thinned,
     )
 
@@ -324,6 +326,12 @@ def _settled(placed: Placed, stands: np.ndarray, counts: Counts, protection: Pro
             stands, alone = less_alone(placed, stands)
         fallen += alike + alone
     return stands, fallen
+
+
+def _alone(first: _Decided) -> np.ndarray:
+    """Whether the class of each base class at the first step holds one person."""
+    found: np.ndarray = (first.counts[PERSONS] == 1)[first.placed.of]
+    return found
 
 
 def _with_told(lot: Lot, standing: Sequence[Standing]) -> pa.Table:

@@ -14,6 +14,7 @@ import numpy as np
 
 from anonkit.engine import Session, identifier
 from anonkit.kanon import Decision, Decisions
+from anonkit.kanon.decide import ALONE
 from anonkit.recipe import Recipe
 from anonkit.risk.classes import class_histogram, largest_share, weighted_quartiles
 
@@ -25,22 +26,20 @@ def measure_risk(decisions: Decisions, recipe: Recipe, *, session: Session) -> d
     """
     decision, unit = decisions.steps[0], identifier(recipe.privacy.unit.value)
     part = decision.part
-    rows = decision.step.keyed(decisions.rows, recipe.geo.grid, recipe.time.time_bins)
     persons = session.rows(
         f"SELECT count(*), count(*) FILTER (told) FROM (SELECT bool_or({part.told} = 0) AS told FROM {{rows}} "
         f"WHERE {unit} IS NOT NULL GROUP BY {unit})",
         rows=decisions.rows,
     )[0]
-    after = _figures(decision, decision.published, rows, persons[1], unit, session)
-    # Nobody is alone in what is told, if nobody is alone in a published class: the rest is looked at only.
-    untold = rows if after["unique_classes"] else rows.filter(nw.col(part.told) != 0)
-    before = _figures(decision, decision.classes, untold, persons[0], unit, session)
+    figures = [_figures(decision.classes, persons[0], session), _figures(decision.published, persons[1], session)]
+    for found, told in zip(figures, ("true", f"{part.told} = 0"), strict=True):
+        query = f"SELECT count(DISTINCT {unit}) FROM {{rows}} WHERE {ALONE} AND {told}"
+        found["unique_persons"] = int(session.value(query, rows=decisions.rows)) if found["unique_classes"] else 0
+    before, after = figures
     return {"product": part.name, "before": before, "after": after if after["classes"] else None}
 
 
-def _figures(
-    decision: Decision, classes: nw.LazyFrame[Any], rows: nw.LazyFrame[Any], persons: int, unit: str, session: Session
-) -> dict[str, Any]:
+def _figures(classes: nw.LazyFrame[Any], persons: int, session: Session) -> dict[str, Any]:
     """Of these classes of one step, as counted when they were decided."""
     table = session.sql(
         "SELECT persons::BIGINT AS persons, top_rows::BIGINT AS top, rows::BIGINT AS rows, count(*) AS n "
@@ -57,20 +56,11 @@ def _figures(
         "class_size_quartiles": list(weighted_quartiles(size, many)),
         "class_size_histogram": class_histogram(size, many),
         "unique_classes": alone,
-        "unique_persons": _alone(decision, classes, rows, unit, session) if alone else 0,
         "row_risk_max": str(largest_share(top, held)),
         "row_risk_mean": float(Fraction(int((top * many).sum()), total)) if total else 0.0,
         "dominated_classes": int(many[2 * top > held].sum()),
         "marketer": float(Fraction(classes_total, max(classes_total, int((size * many).sum())))) if len(size) else 0.0,
     }
-
-
-def _alone(decision: Decision, classes: nw.LazyFrame[Any], rows: nw.LazyFrame[Any], unit: str, session: Session) -> int:
-    """Different persons who are the only one of some class."""
-    names = zip(decision.part.product.keys, decision.step.keys, strict=True)
-    same = " AND ".join(f"a.{identifier(name)} = r.{identifier(key)}" for name, key in names)
-    query = f"SELECT count(DISTINCT {unit}) FROM {{rows}} r SEMI JOIN (SELECT * FROM {{classes}} WHERE persons = 1) a ON {same}"
-    return int(session.value(query, rows=rows, classes=classes))
 
 
 def product_figures(decisions: Decisions, *, session: Session) -> list[dict[str, Any]]:
