@@ -23,7 +23,7 @@ PEOPLE = ("person", "driver")
 NOBODY = r"|null|none|nan|na|n/a|<na>|nil|undefined|\n|"
 """What exports write for an empty id, in small letters: nobody, never a person of that name (ruling 1)."""
 LONGEST = max(len(word) for word in NOBODY.split("|"))
-FIRST = sorted({ord(letter) for word in NOBODY.split("|") if word for letter in (word[0], word[0].upper())})
+FIRST = "".join(sorted({letter for word in NOBODY.split("|") if word for letter in (word[0], word[0].upper())}))
 """Nothing longer is in the list, and nothing that begins otherwise: it need not be looked for."""
 BLANKS = " \t\n\v\f\r\u00a0\u200b\ufeff"
 """What may stand around a text and is none of it."""
@@ -42,7 +42,7 @@ def id_sql(column: str, *, somebody: bool) -> str:
     if somebody:
         # one search in a text, not IN: the engine would make a join of a list
         listed = f"contains('{NOBODY}', '|' || lower({text}) || '|')"
-        other = f"strlen({text}) > {LONGEST} OR ascii({text}) NOT IN ({', '.join(map(str, FIRST))})"
+        other = f"strlen({text}) > {LONGEST} OR NOT contains('{FIRST}', ({text})[1])"
         text = f"CASE WHEN {other} THEN {text} WHEN NOT {listed} THEN {text} END"
     return f"nullif({text}, '')"
 
