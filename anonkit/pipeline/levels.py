@@ -23,6 +23,7 @@ import pandas as pd
 import pyarrow as pa
 
 from anonkit.base.errors import RecipeError, ReleaseRefusedError
+from anonkit.base.findings import finding
 from anonkit.engine import Session, identifier
 from anonkit.geo import Grid, Tessellation, TimeBins
 from anonkit.kanon.estimators import KAnonymizer
@@ -103,7 +104,17 @@ def choose_levels(recipe: Recipe, rows: nw.LazyFrame[Any], *, session: Session, 
         raise ReleaseRefusedError(
             f"release {recipe.release!r} is refused: of the levels that trips.k_anonymity names, {error.message}",
             hint="add coarser cells or bins to its lists, or allow a larger max_suppressed",
-            findings=(),
+            findings=(
+                finding(
+                    "levels",
+                    "trips",
+                    passed=False,
+                    value="none of the named levels",
+                    threshold=f"at most {search.max_suppressed} of {search.suppressed_unit} in too small classes",
+                    message="some combination of the levels that the recipe names holds the thresholds within its limit",
+                    ruling="37",
+                ),
+            ),
         ) from None
     levels = dict(zip(anon.result_.columns, anon.result_.levels, strict=True))
     chosen = _in_words(search, trees, levels)

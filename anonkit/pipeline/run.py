@@ -21,7 +21,7 @@ from anonkit.base.progress import Progress
 from anonkit.bundle import CHECKSUMS
 from anonkit.engine import Session
 from anonkit.kanon import Decisions, decide_products
-from anonkit.pipeline.ingest import ingest
+from anonkit.pipeline.ingest import Ingested, ingest
 from anonkit.pipeline.measure import measure_risk, product_figures
 from anonkit.pipeline.page import REPORT, measure_utility, report_tables
 from anonkit.pipeline.provenance import files_used
@@ -158,7 +158,12 @@ def _make(
     with progress.stage("decide"):
         from anonkit.pipeline.levels import choose_levels  # brings in scikit-learn and Numba
 
-        chosen = choose_levels(recipe, rows, session=session)
+        try:
+            chosen = choose_levels(recipe, rows, session=session)
+        except ReleaseRefusedError as error:
+            told = [found.as_dict() for found in error.fields["findings"]]
+            places.write_run({**_begun(recipe, digest, files, when, ingested), "status": "refused", "findings": told})
+            raise
         recipe, rows = chosen.recipe, chosen.rows
         progress.moment("decide:before checkpoint")
         decisions = decide_products(
@@ -185,20 +190,8 @@ def _make(
             findings = (*findings, register.overlap(recipe, product_hashes(places.staging, recipe)))
         findings = (*findings, *deadline_findings(ingested.promises))
         progress.moment("gate:after")
-    head = run_head(
-        recipe,
-        digest=digest,
-        files=files,
-        when=when,
-        policies=ingested.promises,
-        statement=spec.statement,
-        privacy=spec.privacy(),
-    )
     run = {
-        **head,
-        "pooling": {"statement": recipe.pooling.statement, "why": list(recipe.pooling.why)},
-        "together": ingested.together.as_dict(),
-        "lines": [account.as_dict() for account in ingested.accounting],
+        **_begun(recipe, digest, files, when, ingested),
         "levels": chosen.told,
         "thinned": decisions.thinned,
         "products": figures,
@@ -223,6 +216,26 @@ def _make(
         write_report(places.inside / REPORT, {**run, "status": status, "review": review.document}, tables)
     run["seconds"] = {name: round(seconds, 3) for name, seconds in progress.seconds.items()}
     return ReleaseResult(out=places.out, inside=places.inside, findings=findings, run=run)
+
+
+def _begun(recipe: Recipe, digest: str, files: Any, when: datetime, ingested: Ingested) -> dict[str, Any]:
+    """What run.json tells before anything is decided."""
+    spec = release_spec(recipe)
+    head = run_head(
+        recipe,
+        digest=digest,
+        files=files,
+        when=when,
+        policies=ingested.promises,
+        statement=spec.statement,
+        privacy=spec.privacy(),
+    )
+    return {
+        **head,
+        "pooling": {"statement": recipe.pooling.statement, "why": list(recipe.pooling.why)},
+        "together": ingested.together.as_dict(),
+        "lines": [account.as_dict() for account in ingested.accounting],
+    }
 
 
 def _published(decisions: Decisions) -> nw.LazyFrame[Any]:

@@ -197,6 +197,8 @@ def test_r37_no_level_within_the_limit_is_a_refusal_and_nothing_is_handed_over(t
     with pytest.raises(ReleaseRefusedError, match="no generalisation satisfies the models within the limit of 10%"):
         town.release(searched())
     assert not (town.folder / "out").exists()
+    assert town.failed() == {"levels"}
+    assert (town.run()["status"], town.run()["lines"][0]["used"]) == ("refused", 3)
 
 
 def test_r21_scores_and_passed_over_levels_stay_inside(told: tuple[Any, Any]) -> None:
