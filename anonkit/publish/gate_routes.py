@@ -23,7 +23,7 @@ from anonkit.bundle import Resource
 from anonkit.bundle.manifest import PACKAGE
 from anonkit.engine import Session
 from anonkit.publish.gate import file_findings
-from anonkit.publish.gate_routes_rows import OCCURRENCES, RouteRows
+from anonkit.publish.gate_routes_rows import OCCURRENCES, PIECES, RouteRows
 from anonkit.publish.gate_sql import ROW_RISK
 from anonkit.publish.routes import STREETS, RouteReleaseSpec, route_resources
 from anonkit.publish.spec import WORDS
@@ -153,8 +153,10 @@ class RouteGate(RouteRows):
             "SELECT node, unit, driver FROM (SELECT s.from_node AS node, r.unit, r.driver FROM {rows} r JOIN {streets} s USING (link) "
             "WHERE link NOT IN (SELECT link FROM {link_volumes}) UNION ALL "
             "SELECT s.to_node AS node, r.unit, r.driver FROM {rows} r JOIN {streets} s USING (link) "
-            "WHERE link NOT IN (SELECT link FROM {link_volumes}))"
-        )
+            "WHERE link NOT IN (SELECT link FROM {link_volumes}) UNION ALL "
+            "SELECT s.from_node AS node, p.unit, p.driver FROM ({pieces}) p JOIN {streets} s ON s.link = p.first UNION ALL "
+            "SELECT s.to_node AS node, p.unit, p.driver FROM ({pieces}) p JOIN {streets} s ON s.link = p.last)"
+        ).replace("{pieces}", PIECES)
         told = (
             "SELECT from_node AS node FROM {streets} WHERE link IN (SELECT link FROM {link_volumes}) UNION "
             "SELECT to_node FROM {streets} WHERE link IN (SELECT link FROM {link_volumes})"
@@ -163,7 +165,9 @@ class RouteGate(RouteRows):
             f"SELECT count(*) FROM (SELECT node FROM ({ends}) SEMI JOIN ({told}) USING (node) GROUP BY node HAVING {self._poor()})"
         )[0][0]
         yield self.remainder(
-            "link_volumes, junctions", poor, "what is missing at a junction is nobody or enough people"
+            "link_volumes, junctions",
+            poor,
+            "who is missing at a junction, on untold links or where journeys are cut, is nobody or enough people",
         )
 
     def remainder(self, name: str, poor: int, message: str) -> Finding:

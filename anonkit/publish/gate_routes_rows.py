@@ -45,6 +45,13 @@ OCCURRENCES = (
 """Where somebody walked all links of a route in a row: its number and the row of the first passage."""
 
 
+PIECES = (
+    "SELECT trip, piece, any_value(unit) AS unit, any_value(driver) AS driver, arg_min(link, row) AS first, "
+    "arg_max(link, row) AS last FROM {rows} GROUP BY trip, piece"
+)
+"""First and last link of each piece of a journey: there it appears and vanishes."""
+
+
 class RouteRows:
     """Keyed passages of one release."""
 

@@ -262,6 +262,22 @@ def test_r11_volumes_leave_no_junction_with_a_few_missing() -> None:
     assert len(linked(exact)) <= 1  # exact counts are never without it
 
 
+def test_r11_a_lonely_end_at_a_junction_is_not_what_goes_in_and_never_comes_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # ten drive 0→1; nine go on to 2, the tenth is cut (or lost, or drove against a sign) at 1: in minus out is him alone
+    pairs = {(int(a), int(b)): i for i, (a, b) in enumerate(zip(TOWN.link_start, TOWN.link_end, strict=True))}
+    walks = made([[pairs[0, 1], pairs[1, 2]]] * 9 + [[pairs[0, 1]]])
+    who = riders([f"p{i}" for i in range(10)])
+    assert len(linked(volumes(walks, who, TOWN, rule=rule(2), part=NONE[:19]))) <= 1
+    two = made([[pairs[0, 1], pairs[1, 2]]] * 8 + [[pairs[0, 1]]] * 2)
+    assert linked(volumes(two, who, TOWN, rule=rule(2), part=NONE[:18])) == {pairs[0, 1], pairs[1, 2]}  # two are enough
+    nowhere = np.zeros(0, np.int64)
+    monkeypatch.setattr("anonkit.kanon.routes._piece_ends", lambda *_: (nowhere, nowhere))
+    twin = volumes(walks, who, TOWN, rule=rule(2), part=NONE[:19])
+    assert linked(twin) == {pairs[0, 1], pairs[1, 2]}  # the rule without ends tells him
+
+
 def test_r11_turns_and_patterns_do_not_complete_what_was_left_out_at_a_junction() -> None:
     # 0→1 by ten, of whom nine go on to 2: one of the two links is missing, and a turn between them would tell it again
     pairs = {(int(a), int(b)): i for i, (a, b) in enumerate(zip(TOWN.link_start, TOWN.link_end, strict=True))}

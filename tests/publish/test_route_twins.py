@@ -211,6 +211,15 @@ def test_r11_a_junction_that_gives_one_person_away_is_refused(gate: Any, monkeyp
     assert "subtraction" in gate(case)
 
 
+def test_r11_a_lonely_end_at_a_junction_is_refused(gate: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # at cell 3 a thirteenth is cut: what flows in minus what flows on would be him alone
+    case = town().drive(road(0, 3), [30])
+    assert gate(case) - {"not_empty"} == set()
+    nowhere = np.zeros(0, np.int64)
+    monkeypatch.setattr(makers, "_piece_ends", lambda *_: (nowhere, nowhere))
+    assert "subtraction" in gate(case)
+
+
 def test_r11_a_turn_that_leaves_one_person_beside_it_is_refused(gate: Any) -> None:
     # twelve go straight on at cell 3; a thirteenth ends there, so the turn would tell of him by the link's volume
     case = town().drive(road(0, 3), [30])
