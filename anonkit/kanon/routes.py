@@ -28,6 +28,7 @@ from anonkit.geo.matching import Walks
 from anonkit.geo.networks import Network
 from anonkit.kanon.perturb import CellKeyNoise
 from anonkit.kanon.routes_counting import REST, Bools, Ints, Riders, Tally, band, partition, perturbed, tally
+from anonkit.kanon.routes_junctions import junction_events, safe_junctions
 from anonkit.kanon.routes_product import RouteProduct
 
 
@@ -101,11 +102,13 @@ def volumes(
         seen = np.unique(np.column_stack([trip, place, part]), axis=0)
         trip, place, part = seen.T
     label, kept = partition(place, part, trip, riders, protection=rule.protection, max_rows=rule.max_rows)
-    keys, counted = _rows(np.column_stack([place, label])[kept], trip[kept], riders, rule)
     if name == "link" and (junctions or rule.exact):
-        ends = _piece_ends(walks, network)
-        keys, counted = _without_junction_leaks(keys, counted, place, label, kept, trip, ends, riders, network, rule)
-        kept = kept & np.isin(place, keys[:, 0])
+        events = junction_events(walks, part, network)
+        label, kept = safe_junctions(
+            place, part, label, kept, trip, events=events, riders=riders, network=network,
+            protection=rule.protection, max_rows=rule.max_rows,
+        )  # fmt: skip
+    keys, counted = _rows(np.column_stack([place, label])[kept], trip[kept], riders, rule)
     table = pd.DataFrame({name: keys[:, 0], by: keys[:, 1]}).assign(
         trips=perturbed(counted.rows, counted.key, rule.noise)
     )
@@ -235,51 +238,6 @@ def _turn_rows(walks: Walks) -> tuple[Ints, Ints]:
 def _rows(keys: Ints, trip: Ints, riders: Riders, rule: RouteRule) -> tuple[Ints, Tally]:
     unique, code = np.unique(keys, axis=0, return_inverse=True)
     return unique, tally(code.ravel(), trip, riders, max_rows=rule.max_rows)
-
-
-def _piece_ends(walks: Walks, network: Network) -> tuple[Ints, Ints]:
-    """Node and trip of each begin and end of a piece: what goes into a junction and does not come out, or the other way."""
-    fresh = (np.diff(walks.trip) != 0) | (np.diff(walks.piece) != 0)
-    first, last = np.flatnonzero(np.r_[True, fresh]), np.flatnonzero(np.r_[fresh, True])
-    if not len(walks.link):
-        first = last = np.zeros(0, np.int64)
-    node = np.r_[network.link_start[walks.link[first]], network.link_end[walks.link[last]]]
-    return node.astype(np.int64), np.r_[walks.trip[first], walks.trip[last]].astype(np.int64)
-
-
-def _without_junction_leaks(
-    keys: Ints, counted: Tally, place: Ints, label: Ints, kept: Bools, trip: Ints, ends: tuple[Ints, Ints],
-    riders: Riders, network: Network, rule: RouteRule,
-) -> tuple[Ints, Tally]:  # fmt: skip
-    """Drop links until, at each junction, who is missing is nobody or enough: in minus out tells nothing.
-
-    Missing are those on links that are not told, and those whose pieces begin or end there: beyond a cut, a gap, a street
-    driven against its sign. Were they left out of the rule, somebody's lonely end would be what goes in and never comes out.
-    """
-    out = ~kept
-    while True:
-        rows = np.flatnonzero(out)
-        node = np.concatenate([network.link_start[place[rows]], network.link_end[place[rows]], ends[0]])
-        whose = np.concatenate([trip[rows], trip[rows], ends[1]])
-        held = tally(node.astype(np.int64), whose, riders, max_rows=rule.max_rows)
-        poor = held.cell[~held.safe(rule.protection)]
-        start, stop = network.link_start[place], network.link_end[place]
-        near = ~out & (np.isin(start, poor) | np.isin(stop, poor))
-        if not near.any():
-            break
-        left = tally(place[near], trip[near], riders, max_rows=rule.max_rows)
-        by_size = left.cell[np.lexsort((left.cell, left.persons))]
-        drop: set[int] = set()
-        done: set[int] = set()
-        for link in by_size.tolist():
-            touched = {int(network.link_start[link]), int(network.link_end[link])} & set(poor.tolist())
-            if touched - done:
-                drop.add(link)
-                done |= touched
-        out |= np.isin(place, list(drop))
-    keep = ~np.isin(keys[:, 0], place[out])
-    still = np.flatnonzero(~out)
-    return keys[keep], _rows(np.column_stack([place, label])[still], trip[still], riders, rule)[1]
 
 
 def _product(

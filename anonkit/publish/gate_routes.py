@@ -170,6 +170,33 @@ class RouteGate(RouteRows):
             "who is missing at a junction, on untold links or where journeys are cut, is nobody or enough people",
         )
 
+        yield self.remainder(
+            "link_volumes, junctions by bin",
+            self.bins_of_junctions(),
+            "who is missing at a junction in a time bin, or passes from bin to bin there, is nobody or enough people",
+        )
+
+    def bins_of_junctions(self) -> int:
+        """Junctions and bins at which what goes in minus what comes out is a few people."""
+        keyed, _ = self.volumes()
+        names = self._named("{rows} {streets} {link_volumes}", {})
+        labelled = self._held(
+            f"SELECT v.*, s.from_node, s.to_node FROM ({keyed}) v JOIN {{streets}} s ON s.link = v.link", **names
+        )
+        pieces = "PARTITION BY trip, piece ORDER BY row"
+        events = f"SELECT *, lag(bin) OVER ({pieces}) AS before, lead(bin) OVER ({pieces}) AS after FROM {{labelled}}"
+        missing = (
+            "SELECT unnest([from_node, to_node]) AS node, bin, unit, driver FROM {labelled} WHERE k1 IS DISTINCT FROM bin "
+            f"UNION ALL SELECT from_node, bin, unit, driver FROM ({events}) WHERE before IS DISTINCT FROM bin "
+            f"UNION ALL SELECT to_node, bin, unit, driver FROM ({events}) WHERE after IS DISTINCT FROM bin"
+        )
+        told = "SELECT DISTINCT unnest([from_node, to_node]) AS node, bin FROM {labelled} WHERE k1 = bin"
+        query = (
+            f"SELECT count(*) FROM (SELECT node, bin FROM ({missing}) SEMI JOIN ({told}) USING (node, bin) "
+            f"GROUP BY node, bin HAVING {self._poor()})"
+        )
+        return int(self._ask(query, labelled=labelled)[0][0])
+
     def remainder(self, name: str, poor: int, message: str) -> Finding:
         """A finding about remainders."""
         return finding("subtraction", name, passed=poor == 0, value=f"{poor:,} remainders too small",

@@ -18,6 +18,7 @@ from anonkit.geo.networks_cells import network_from_cells, square_cells
 from anonkit.kanon.perturb import KEY_SPACE, CellKeyNoise
 from anonkit.kanon.routes import RouteRule, passage_bins, speeds, turns, volumes, whole_passages
 from anonkit.kanon.routes_counting import REST, Riders, band, partition, perturbed, tally
+from anonkit.kanon.routes_junctions import Events, junction_events
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -273,9 +274,37 @@ def test_r11_a_lonely_end_at_a_junction_is_not_what_goes_in_and_never_comes_out(
     two = made([[pairs[0, 1], pairs[1, 2]]] * 8 + [[pairs[0, 1]]] * 2)
     assert linked(volumes(two, who, TOWN, rule=rule(2), part=NONE[:18])) == {pairs[0, 1], pairs[1, 2]}  # two are enough
     nowhere = np.zeros(0, np.int64)
-    monkeypatch.setattr("anonkit.kanon.routes._piece_ends", lambda *_: (nowhere, nowhere))
+    monkeypatch.setattr(
+        "anonkit.kanon.routes.junction_events", lambda *_: Events(nowhere, nowhere, nowhere, nowhere > 0)
+    )
     twin = volumes(walks, who, TOWN, rule=rule(2), part=NONE[:19])
     assert linked(twin) == {pairs[0, 1], pairs[1, 2]}  # the rule without ends tells him
+
+
+def test_r11_bins_are_told_together_where_a_junction_loses_one_person_in_one_of_them() -> None:
+    # three drive 0→1→2 in each of two bins; a and b end at 1 in the first bin, a alone in the second
+    pairs = {(int(a), int(b)): i for i, (a, b) in enumerate(zip(TOWN.link_start, TOWN.link_end, strict=True))}
+    on, off = [pairs[0, 1], pairs[1, 2]], [pairs[0, 1]]
+    walks = made([on] * 6 + [off] * 3)
+    part = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 1])
+    who = riders(["x", "y", "z", "x", "y", "z", "a", "b", "a"])
+    told = volumes(walks, who, TOWN, rule=rule(2), part=part).table
+    rows = set(map(tuple, told[["link", "bin"]].to_numpy().tolist()))
+    # in the second bin one of the two links joins its rest: its own first bin with it, if that alone were too few
+    assert not {(pairs[0, 1], 1), (pairs[1, 2], 1)} <= rows
+    assert linked(volumes(walks, who, TOWN, rule=rule(2), part=part)) == {pairs[0, 1], pairs[1, 2]}
+    twin = plain(walks, who, TOWN, rule=rule(2), part=part).table
+    assert {(pairs[0, 1], 1), (pairs[1, 2], 1)} <= set(map(tuple, twin[["link", "bin"]].to_numpy().tolist()))
+
+
+def test_r11_somebody_who_passes_a_junction_from_one_bin_to_the_next_alone_is_missing_there() -> None:
+    pairs = {(int(a), int(b)): i for i, (a, b) in enumerate(zip(TOWN.link_start, TOWN.link_end, strict=True))}
+    events = junction_events(made([[pairs[0, 1], pairs[1, 2]], [pairs[0, 1]]]), [0, 1, 1], TOWN)
+    # begin of both at 0 and ends at 2 and 1; between bins the first ends at 1 in bin 0 and begins there in bin 1
+    found = sorted(zip(events.node.tolist(), events.part.tolist(), events.trip.tolist(), strict=True))
+    assert found == [(0, 0, 0), (0, 1, 1), (1, 0, 0), (1, 1, 0), (1, 1, 1), (2, 1, 0)]
+    # over the whole period he passes: there he does not make a crowd with those who end
+    assert sorted(events.node[events.lasting].tolist()) == [0, 0, 1, 2]
 
 
 def test_r11_turns_and_patterns_do_not_complete_what_was_left_out_at_a_junction() -> None:

@@ -25,6 +25,7 @@ from anonkit.kanon import CellKeyNoise
 from anonkit.kanon import routes as makers
 from anonkit.kanon.routes import RouteRule
 from anonkit.kanon.routes_counting import Riders
+from anonkit.kanon.routes_junctions import Events
 from anonkit.kanon.routes_release import RouteRelease, RouteSpec, release_routes
 from anonkit.pipeline.routes import passage_table
 from anonkit.publish.gate_routes import run_route_gate
@@ -216,7 +217,21 @@ def test_r11_a_lonely_end_at_a_junction_is_refused(gate: Any, monkeypatch: pytes
     case = town().drive(road(0, 3), [30])
     assert gate(case) - {"not_empty"} == set()
     nowhere = np.zeros(0, np.int64)
-    monkeypatch.setattr(makers, "_piece_ends", lambda *_: (nowhere, nowhere))
+    monkeypatch.setattr(makers, "junction_events", lambda *_: Events(nowhere, nowhere, nowhere, nowhere > 0))
+    assert "subtraction" in gate(case)
+
+
+def test_r11_a_lonely_end_in_one_time_bin_is_refused(gate: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # twelve along the road in the morning and twelve after noon; six end at cell 3 in the morning, one of them also after noon
+    case = (
+        town()
+        .drive(road(0, 6), range(12), at=14 * 3600)
+        .drive(road(0, 3), range(30, 36))
+        .drive(road(0, 3), [30], at=14 * 3600)
+    )
+    assert gate(case) - {"not_empty"} == set()
+    honest = makers.safe_junctions
+    monkeypatch.setattr(makers, "safe_junctions", lambda *given, **more: (given[2], honest(*given, **more)[1]))
     assert "subtraction" in gate(case)
 
 
