@@ -38,6 +38,7 @@ def spread(town: Any) -> Any:
     return town
 
 
+@pytest.mark.slow
 def test_zones_are_coarsened_to_districts_and_told_in_metres(town: Any) -> None:
     made = spread(town).release(zoned(town))
     found = made.run["levels"]
@@ -90,6 +91,7 @@ def gridded(search: dict[str, Any], **trips: Any) -> Any:
     return change
 
 
+@pytest.mark.slow
 def test_roll_ups_gather_what_the_chosen_level_leaves(town: Any) -> None:
     # eight at 1 km; five of the next cells fall there and are the rest of 4 km
     town.rides([f"Q{n}" for n in range(24)], to=(4, 0))

@@ -41,6 +41,7 @@ def test_r07_twin_that_tells_the_only_destination_of_an_origin_is_refused(town: 
     assert "diversity" in failed(town, change)
 
 
+@pytest.mark.slow
 def test_r08_twin_that_takes_rows_for_people_in_statistics_is_refused(town: Any, replace_everywhere: Any) -> None:
     # eleven ride ten minutes, one rides thirty trips of forty: the mean of people's medians is 13, of rows 32
     for rider in PLENTY[:11]:
