@@ -28,6 +28,8 @@ from anonkit.engine.files import private_folder, replace_file
 BLOCK = 64
 VALUES = re.compile(r"[0-9]{4,}|'[^']*'")
 """What in an engine's message could be a value."""
+LENT = 2**28
+"""Bytes of a gathered table that may stay where they are."""
 TOKEN_DIGITS = 15
 """Hexadecimal digits of a keyed hash that make a token: 60 bits, a positive Int64."""
 
@@ -303,31 +305,38 @@ class Session:
 
 
 class Gathered:
-    """A table that is made piece by piece; in memory, spilled into the session's private folder."""
+    """A table that is made piece by piece. Little is read where it is; more than `LENT` goes into the engine, which may spill."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._pieces: list[pa.Table] = []
         self._frame: nw.LazyFrame[Any] | None = None
 
     def add(self, piece: pa.Table) -> None:
-        """Put the rows of an Arrow table behind those there are."""
+        """Put the rows of an Arrow table behind those there are; all have one schema."""
+        self._pieces.append(piece)
+        if sum(one.nbytes for one in self._pieces) > LENT:
+            self._into_engine()
+
+    def _into_engine(self) -> None:
         session = self._session
-        name = f"piece_{next(session._numbers)}"
-        session._connection.register(name, piece)
-        try:
-            if self._frame is None:
-                self._frame = session.table(f"SELECT * FROM {name}")
-            else:
-                session._run(
-                    lambda: session._connection.execute(f"INSERT INTO {session._view(self._frame)} FROM {name}")
-                )
-        finally:
-            session._connection.unregister(name)
+        added = session.from_arrow(pa.concat_tables(self._pieces))
+        self._pieces = []
+        if self._frame is None:
+            self._frame = session.table("SELECT * FROM {added}", added=added)
+        else:
+            query = session._with_names("INSERT INTO {whole} FROM {added}", {"whole": self._frame, "added": added})
+            session._run(lambda: session._connection.execute(query))
+        session.drop(added)
 
     def frame(self) -> nw.LazyFrame[Any]:
         """The whole as a lazy frame of the session."""
         if self._frame is None:
-            raise EngineError("nothing was put into a table", hint="this is a fault of anonkit: report it")
+            if not self._pieces:
+                raise EngineError("nothing was put into a table", hint="this is a fault of anonkit: report it")
+            self._frame = self._session.from_arrow(pa.concat_tables(self._pieces))
+        elif self._pieces:
+            self._into_engine()
         return self._frame
 
 

@@ -11,6 +11,7 @@ the tokenised table; the recount test in ``tests/recount`` starts from the raw f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,16 @@ def _counted(folder: Path, sql: GateSql, used: nw.LazyFrame[Any]) -> Iterator[Fi
     """What is counted in one look at the rows, lot by lot."""
     rows = GateRows(sql, used, folder)
     count, system = Recount(sql, rows, folder), System(sql, rows)
-    for lot in rows.lots():
-        told = count.told(lot)
-        count.add(lot, told)
-        system.add(lot, told)
+    with ThreadPoolExecutor(max_workers=1) as worker:  # rows and columns of a lot while its classes are counted
+        asked: Future[None] | None = None
+        for lot in rows.lots():
+            told = count.told(lot)
+            if asked is not None:
+                asked.result()
+            asked = worker.submit(system.add, lot, told)
+            count.add(lot, told)
+        if asked is not None:
+            asked.result()
     rows.drop()
     for step in sql.spec.steps:
         yield from _recount(step, count, sql.spec)

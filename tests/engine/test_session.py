@@ -161,3 +161,23 @@ def test_identifiers_cannot_break_out_of_their_quotes() -> None:
 def test_errors_survive_pickling() -> None:
     error = EngineError("the embedded engine could not answer", hint="none")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
+
+
+@pytest.mark.parametrize("lent", [2**28, 40, 0])
+def test_gathered_pieces_are_one_table_wherever_they_are_kept(
+    session: Session, monkeypatch: pytest.MonkeyPatch, lent: int
+) -> None:
+    from anonkit.engine import session as module
+
+    monkeypatch.setattr(module, "LENT", lent)
+    whole = session.gather()
+    for part in ([1, 2], [], [3], [4, 5, 6]):
+        whole.add(pa.table({"a": pa.array(part, pa.int64()), "b": pa.array([str(n) for n in part], pa.string())}))
+    frame = whole.frame()
+    assert session.rows("SELECT a, b FROM {f} ORDER BY a", f=frame) == [(n, str(n)) for n in range(1, 7)]
+    assert session.value("SELECT count(*) FROM {f}", f=whole.frame()) == 6
+
+
+def test_nothing_gathered_is_a_fault_of_the_program(session: Session) -> None:
+    with pytest.raises(EngineError, match="nothing was put"):
+        session.gather().frame()
