@@ -330,13 +330,15 @@ class Gathered:
         session.drop(added)
 
     def frame(self) -> nw.LazyFrame[Any]:
-        """The whole as a lazy frame of the session."""
+        """The whole as a lazy frame of the session; nothing is added afterwards."""
+        pieces = self._pieces
         if self._frame is None:
-            if not self._pieces:
+            if not pieces:
                 raise EngineError("nothing was put into a table", hint="this is a fault of anonkit: report it")
-            self._frame = self._session.from_arrow(pa.concat_tables(self._pieces))
-        elif self._pieces:
+            self._frame = self._session.from_arrow(pa.concat_tables(pieces))
+        elif pieces:
             self._into_engine()
+        self._pieces = []
         return self._frame
 
 
