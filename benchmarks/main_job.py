@@ -100,6 +100,8 @@ print(json.dumps({"total": time.perf_counter() - start}))
 RELEASE = """
 import json, sys, time
 start = time.perf_counter()
+from anonkit.base.processor import prefer_fast_sorts
+prefer_fast_sorts()  # as the command line does, before NumPy is loaded
 from anonkit.base.progress import Progress
 from anonkit.pipeline import release
 imported = time.perf_counter() - start

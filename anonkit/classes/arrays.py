@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-MOST = 2**62
-"""Packed codes stay below."""
+MOST, ROOM = 2**62, 2**63
+"""Packed codes stay below, and codes with places behind them."""
 
 
 def distinct(values: np.ndarray) -> np.ndarray:
@@ -74,13 +74,34 @@ def groups(columns: Sequence[tuple[np.ndarray, int]]) -> Groups:
     >>> found.of.tolist(), found.sizes.tolist()
     ([1, 0, 1], [1, 2])
     """
-    code = packed(columns)
-    order = np.argsort(code)
-    return Groups(order, np.flatnonzero(_changes(code[order])))
+    code, size = _packed(columns)
+    order, ordered = in_order(code, size)
+    return Groups(order, runs(ordered))
+
+
+def in_order(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The lines in the order of their codes, lines of one code as they stand, and the codes in that order.
+
+    Codes lie between 0 and below ``size``. Where they leave room, each line's place is packed behind its code: sorting numbers
+    takes half the time of sorting places by numbers, and brings the codes along.
+    """
+    bits = max(len(codes) - 1, 1).bit_length()
+    if size << bits > ROOM:
+        order = np.argsort(codes, kind="stable")
+        return order, codes[order]
+    both = codes.astype(np.int64) << bits
+    both |= np.arange(len(codes))
+    both.sort()
+    return both & ((1 << bits) - 1), both >> bits
 
 
 def packed(columns: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
     """One integer for each line's codes, in their order; where they are too wide, the ones so far are ranked first."""
+    return _packed(columns)[0]
+
+
+def _packed(columns: Sequence[tuple[np.ndarray, int]]) -> tuple[np.ndarray, int]:
+    """The integers, and a number that all are below."""
     (first, most), *others = columns
     code = first.astype(np.int64)
     for codes, size in others:
@@ -90,7 +111,7 @@ def packed(columns: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
         code *= size
         code += codes
         most *= size
-    return code
+    return code, most
 
 
 def runs(ascending: np.ndarray) -> np.ndarray:
@@ -102,8 +123,10 @@ def sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Sums from each start to the next, Int64."""
     if not len(starts):
         return np.zeros(0, dtype=np.int64)
-    found: np.ndarray = np.add.reduceat(values, starts, dtype=np.int64)
-    return found
+    numbers = values.view(np.int8) if values.dtype == bool else values
+    until = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(numbers, dtype=np.int64, out=until[1:])
+    return np.diff(until[starts], append=until[-1])
 
 
 def most(values: np.ndarray, starts: np.ndarray) -> np.ndarray:

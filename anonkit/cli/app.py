@@ -7,6 +7,7 @@ import sys
 import typer
 
 from anonkit.base.errors import AnonkitError, ReleaseRefusedError
+from anonkit.base.processor import prefer_fast_sorts
 from anonkit.cli.dp import app as dp
 from anonkit.cli.explain import explain
 from anonkit.cli.inspect import init, inspect
@@ -48,6 +49,7 @@ app.add_typer(vault, name="vault")
 
 def main() -> None:
     """Entry point of ``anonkit``."""
+    prefer_fast_sorts()
     try:
         app(standalone_mode=True)
     except ReleaseRefusedError as error:

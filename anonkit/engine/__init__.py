@@ -5,7 +5,7 @@ Kernels above are pure functions on narwhals lazy frames; they reach the engine 
 
 from anonkit.engine.csv import CsvFile
 from anonkit.engine.dialect import CsvDialect
-from anonkit.engine.files import private_folder, replace_file, sha256_of
+from anonkit.engine.files import private_folder, replace_file, sha256_of, to_disk
 from anonkit.engine.json import JsonFile
 from anonkit.engine.lines import LineFault
 from anonkit.engine.operations import count_rows, int_sum
@@ -24,4 +24,5 @@ __all__ = [
     "private_folder",
     "replace_file",
     "sha256_of",
+    "to_disk",
 ]

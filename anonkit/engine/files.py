@@ -22,18 +22,31 @@ def private_folder(path: Path) -> Path:
 
 
 @contextmanager
-def replace_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; rename it onto ``path`` when the block ends without an error."""
+def replace_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; rename it onto ``path`` when the block ends without an error.
+
+    With ``durable`` the bytes are on the disk before the name is; without, a loss of power may leave an empty file. What
+    lies in a private or staging folder is not asked to outlive the run: see `to_disk`.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     os.close(handle)
     partial = Path(name)
     try:
         yield partial
-        with partial.open("rb") as written:
-            os.fsync(written.fileno())
+        if durable:
+            to_disk(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def to_disk(path: Path) -> None:
+    """Return when the bytes of a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sha256_of(path: Path) -> str:

@@ -226,7 +226,7 @@ class Session:
         self._copy(query, path, "FORMAT csv, HEADER true, DELIMITER ','", in_order=True)
 
     def _copy(self, query: str, path: Path, options: str, *, in_order: bool) -> None:
-        with replace_file(path) as partial:
+        with replace_file(path, durable=False) as partial:  # whoever keeps the file brings it to the disk
             self._connection.execute(f"SET preserve_insertion_order = {in_order}")
             try:
                 self._run(lambda: self._connection.execute(f"COPY ({query}) TO {_text(str(partial))} ({options})"))

@@ -156,15 +156,18 @@ def _make(
         progress.moment("read:after checkpoint")
         places.write_rejected(ingested.rejected)
     with progress.stage("decide"):
-        from anonkit.pipeline.levels import choose_levels  # brings in scikit-learn and Numba
+        levels = None
+        if recipe.chooses_levels:
+            from anonkit.pipeline.levels import choose_levels  # brings in scikit-learn and Numba
 
-        try:
-            chosen = choose_levels(recipe, rows, session=session)
-        except ReleaseRefusedError as error:
-            told = [found.as_dict() for found in error.fields["findings"]]
-            places.write_run({**_begun(recipe, digest, files, when, ingested), "status": "refused", "findings": told})
-            raise
-        recipe, rows = chosen.recipe, chosen.rows
+            try:
+                chosen = choose_levels(recipe, rows, session=session)
+            except ReleaseRefusedError as error:
+                told = [found.as_dict() for found in error.fields["findings"]]
+                begun = _begun(recipe, digest, files, when, ingested)
+                places.write_run({**begun, "status": "refused", "findings": told})
+                raise
+            recipe, rows, levels = chosen.recipe, chosen.rows, chosen.told
         progress.moment("decide:before checkpoint")
         decisions = decide_products(
             rows,
@@ -183,6 +186,7 @@ def _make(
     spec = release_spec(recipe)
     with progress.stage("write"):
         resources = write_bundle(places.staging, spec, decisions, session=session, progress=progress)
+        places.begin_saving()
     with progress.stage("gate"):
         progress.moment("gate:before")
         findings = run_gate(places.staging, spec, resources, used=rows, session=session)
@@ -192,7 +196,7 @@ def _make(
         progress.moment("gate:after")
     run = {
         **_begun(recipe, digest, files, when, ingested),
-        "levels": chosen.told,
+        "levels": levels,
         "thinned": decisions.thinned,
         "products": figures,
         "risk": risk,

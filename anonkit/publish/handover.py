@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from anonkit.base.errors import RecipeError
-from anonkit.engine import private_folder, replace_file
+from anonkit.engine import private_folder, replace_file, to_disk
 
 RUN = "run.json"
 
@@ -39,6 +40,7 @@ class Handover:
         self.inside = (inside if inside is not None else self.out.with_name(self.out.name + ".inside")).resolve()
         self._lock: IO[str] | None = None
         self._held: int | None = None
+        self._saver: ThreadPoolExecutor | None = None
         self.staging: Path | None = None
 
     def __enter__(self) -> Handover:
@@ -83,6 +85,8 @@ class Handover:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._saver is not None:
+            self._saver.shutdown(cancel_futures=True)
         if self.staging is not None:
             shutil.rmtree(self.staging, ignore_errors=True)
         self._let_go()
@@ -104,18 +108,23 @@ class Handover:
             self._lock.close()
         self._held = self._lock = None
 
+    def begin_saving(self) -> None:
+        """Bring the staged files to the disk while they are looked at; `hand_over` then has little left to wait for."""
+        assert self.staging is not None
+        self._saver = ThreadPoolExecutor(max_workers=1)
+        for path in sorted(self.staging.rglob("*")):
+            self._saver.submit(to_disk, path)
+
     def hand_over(self) -> None:
         """Make the staging folder the bundle, in one step."""
         assert self.staging is not None
-        for path in (self.staging, *self.staging.rglob("*")):
+        for path in (*self.staging.rglob("*"), self.staging):
             path.chmod(0o755 if path.is_dir() else 0o644)
+        for path in (*sorted(self.staging.rglob("*")), self.staging):  # what is there already costs nothing
+            to_disk(path)
         self.staging.rename(self.out)
         self.staging = None
-        handle = os.open(self.out.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        to_disk(self.out.parent)
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Write ``run.json`` into the inside folder."""

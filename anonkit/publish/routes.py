@@ -288,7 +288,7 @@ def write_streets(folder: Path, network: Network, progress: Progress) -> Resourc
     Public reference data.
     """
     (folder / "streets").mkdir()
-    with replace_file(folder / STREETS.paths[0]) as partial:
+    with replace_file(folder / STREETS.paths[0], durable=False) as partial:
         streets = network.to_geodataframe()
         streets.assign(oneway=np.where(streets["oneway"], "yes", "no")).to_parquet(partial, index=False)
     progress.moment("write:streets")

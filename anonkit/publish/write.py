@@ -277,7 +277,7 @@ def write_zones(
             key=("cell",),
             parquet_only=True,
         )
-        with replace_file(folder / resource.paths[0]) as partial:
+        with replace_file(folder / resource.paths[0], durable=False) as partial:
             frame.to_parquet(partial, index=False)
         progress.moment(f"write:{resource.name}")
         resources.append(resource)

@@ -329,6 +329,12 @@ class Recipe(AnyRecipe):
             if entry.places is not None and entry.places.zone is not None and self.geo.zones is None:
                 raise ValueError(f"the places of {entry.operator!r} lie in zones, but geo names no zones")
 
+    @property
+    def chooses_levels(self) -> bool:
+        """Whether the levels of trips are left to the search."""
+        trips = self.products.trips
+        return trips is not None and trips.k_anonymity is not None
+
     @cached_property
     def kanon_products(self) -> tuple[Product, ...]:
         """The products for `kanon`."""

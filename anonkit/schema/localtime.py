@@ -8,7 +8,6 @@ label of the local clock: the repeated hour in autumn is one bin of two hours.
 
 from __future__ import annotations
 
-import bisect
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -53,9 +52,7 @@ class LocalTime:
     @property
     def segments(self) -> tuple[Segment, ...]:
         """The zone's offsets in order of time, those of the span."""
-        found = _segments(self.zone)
-        begun = [segment for segment in found if segment.start_s <= self.first_s][-1:] or list(found[:1])
-        return (*begun, *(segment for segment in found if self.first_s < segment.start_s <= self.last_s))
+        return _segments(self.zone, self.first_s, self.last_s)
 
     def within(self, first: date, last: date) -> LocalTime:
         """The same clock for a period of local dates and a week on either side; beyond it may be an hour off."""
@@ -68,8 +65,7 @@ class LocalTime:
         >>> LocalTime("Asia/Baku").offset(1_788_220_800)
         14400
         """
-        starts = [segment.start_s for segment in self.segments]
-        return self.segments[max(bisect.bisect_right(starts, epoch_s) - 1, 0)].offset_s
+        return _offset(self.zone, min(max(epoch_s, self.first_s), self.last_s))
 
     def to_local(self, epoch_s: nw.Expr) -> nw.Expr:
         """Local seconds of a column of epoch seconds, on any engine."""
@@ -99,27 +95,29 @@ class LocalTime:
 
     def changes(self, first_s: int, last_s: int) -> tuple[Segment, ...]:
         """The changes of the clock within a span, for the data dictionary."""
-        return tuple(segment for segment in self.segments[1:] if first_s <= segment.start_s <= last_s)
+        begin, end = max(first_s - 1, self.first_s), min(last_s, self.last_s)
+        return _segments(self.zone, begin, end)[1:] if begin < end else ()
 
 
-@lru_cache(maxsize=64)
-def _segments(zone: str) -> tuple[Segment, ...]:
-    clock = ZoneInfo(zone)
-
-    def offset(epoch_s: int) -> int:
-        delta = datetime.fromtimestamp(epoch_s, clock).utcoffset()
-        return int(delta.total_seconds()) if delta is not None else 0
-
-    found = [Segment(FIRST_S, offset(FIRST_S))]
-    for instant in range(FIRST_S + STEP_S, LAST_S, STEP_S):
-        if offset(instant) == found[-1].offset_s:
+@lru_cache(maxsize=256)
+def _segments(zone: str, first_s: int, last_s: int) -> tuple[Segment, ...]:
+    """Offsets within a span; the first one begins with the span."""
+    found = [Segment(first_s, _offset(zone, first_s))]
+    before = first_s
+    for instant in (*range(first_s + STEP_S, last_s, STEP_S), last_s):
+        low, high, before = before, instant, instant
+        if _offset(zone, instant) == found[-1].offset_s:
             continue
-        low, high = instant - STEP_S, instant
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if offset(middle) == found[-1].offset_s else (low, middle)
-        found.append(Segment(high, offset(high)))
+            low, high = (middle, high) if _offset(zone, middle) == found[-1].offset_s else (low, middle)
+        found.append(Segment(high, _offset(zone, high)))
     return tuple(found)
+
+
+def _offset(zone: str, epoch_s: int) -> int:
+    delta = datetime.fromtimestamp(epoch_s, ZoneInfo(zone)).utcoffset()
+    return int(delta.total_seconds()) if delta is not None else 0
 
 
 def _tree_expr(column: nw.Expr, segments: tuple[Segment, ...]) -> nw.Expr:
