@@ -1,6 +1,6 @@
 """What the transforms share: equivalence classes, who is counted in them, who dominates them."""
 
-from anonkit.classes.arrays import Groups, distinct, groups
+from anonkit.classes.arrays import Groups, distinct, groups, in_order, runs
 from anonkit.classes.coded import Coded
 from anonkit.classes.counts import Protection, class_sizes, count_classes, is_safe
 from anonkit.classes.tallies import NOBODY, Counts, Tally, class_counts, coarser, small_rests, tally_rows
@@ -19,7 +19,9 @@ __all__ = [
     "count_classes",
     "distinct",
     "groups",
+    "in_order",
     "is_safe",
+    "runs",
     "small_rests",
     "tally_rows",
     "thin_rows",

@@ -62,6 +62,7 @@ class Session:
         self._streams: list[ArrowStream] = []
         self._tables: dict[int, tuple[duckdb.DuckDBPyRelation, str]] = {}
         self._arrows: dict[int, tuple[duckdb.DuckDBPyRelation, str]] = {}
+        self._views: dict[int, tuple[duckdb.DuckDBPyRelation, str]] = {}
         self._connection = duckdb.connect(":memory:")
         settings: dict[str, Any] = {
             "temp_directory": str(private_folder(self.folder / "spill")),
@@ -282,8 +283,13 @@ class Session:
         kept = self._tables.get(native) or self._arrows.get(native)
         if kept is not None:
             return kept[1]
+        seen = self._views.get(native)
+        if seen is not None:
+            return seen[1]
         name = f"view_{next(self._numbers)}"
-        _relation(frame).create_view(name)
+        relation = _relation(frame)
+        relation.create_view(name)
+        self._views[native] = (relation, name)
         return name
 
     def _with_names(self, query: str, tables: dict[str, Any]) -> str:

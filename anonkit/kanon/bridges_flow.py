@@ -19,11 +19,12 @@ class Network:
     """One piece: edges from ``tail`` to ``head``, nodes from 0."""
 
     def __init__(self, tail: np.ndarray, head: np.ndarray, nodes: int) -> None:
-        self.tail, self.head = tail.tolist(), head.tolist()
-        self.at: list[list[int]] = [[] for _ in range(nodes)]
-        for edge, (start, end) in enumerate(zip(self.tail, self.head, strict=True)):
-            self.at[start].append(edge)
-            self.at[end].append(edge)
+        self.tail, self.head, self.nodes = tail.tolist(), head.tolist(), nodes
+        ends = np.stack([tail, head], axis=1).ravel()
+        order = np.argsort(ends, kind="stable")
+        self.edges = (order // 2).tolist()
+        """Edges at node 0, then those at node 1, and so on."""
+        self.begin = np.searchsorted(ends[order], np.arange(nodes + 1)).tolist()
 
     def small_side(self, edge: int, capacity: Sequence[int], need: int) -> np.ndarray | None:
         """The closed side of a cut with ``edge`` that carries less than ``need``; None where each carries it."""
@@ -33,7 +34,7 @@ class Network:
         while total < need:
             came = self._reached(source, sink, capacity, flow)
             if sink not in came:
-                side = np.zeros(len(self.at), dtype=bool)
+                side = np.zeros(self.nodes, dtype=bool)
                 side[list(came)] = True
                 return side
             room, node, path = need - total, sink, []
@@ -55,7 +56,7 @@ class Network:
         waiting = deque([source])
         while waiting:
             node = waiting.popleft()
-            for edge in self.at[node]:
+            for edge in self.edges[self.begin[node] : self.begin[node + 1]]:
                 forward = self.tail[edge] == node
                 other = self.head[edge] if forward else self.tail[edge]
                 if other in came or (forward and capacity[edge] <= flow.get(edge, 0)):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anonkit.classes import distinct
+from anonkit.classes import distinct, in_order, runs
 
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Distinct edges, persons and groups of operators."""
@@ -31,11 +31,12 @@ class Threshold:
 
 def edges_between(tail: np.ndarray, head: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Number of each edge among those between different nodes (else -1), and their codes."""
-    codes = np.where(tail == head, -1, tail * nodes + head)
-    found = distinct(codes)
-    found = found[found >= 0]
-    number = np.searchsorted(found, codes)
-    return np.where(codes >= 0, number, -1), found
+    between = np.flatnonzero(tail != head)
+    order, ordered = in_order(tail[between] * nodes + head[between], nodes * nodes)
+    first = runs(ordered)
+    number = np.full(len(tail), -1, dtype=np.int64)
+    number[between[order]] = np.repeat(np.arange(len(first)), np.diff(first, append=len(ordered)))
+    return number, ordered[first]
 
 
 def united(tail: np.ndarray, head: np.ndarray, both: np.ndarray, nodes: int) -> np.ndarray:
@@ -72,9 +73,9 @@ def merged(pairs: Pairs, number: np.ndarray) -> Pairs:
     """The same of merged edges; ``number`` is the merged edge of each, -1 for none."""
     edge, person, group = number[pairs[0]], pairs[1], pairs[2]
     keep = edge >= 0
-    people, parts = int(person.max(initial=0)) + 1, int(group.max(initial=0)) + 1
-    codes = distinct((edge[keep] * people + person[keep]) * parts + group[keep])
-    return codes // parts // people, codes // parts % people, codes % parts
+    of_group, of_person = (int(column.max(initial=0)).bit_length() for column in (group, person))
+    codes = distinct((edge[keep] << of_person | person[keep]) << of_group | group[keep])
+    return codes >> of_group + of_person, codes >> of_group & (1 << of_person) - 1, codes & (1 << of_group) - 1
 
 
 def held(pairs: Pairs, count: int) -> np.ndarray:

@@ -72,7 +72,7 @@ class Decisions:
 
     steps: tuple[Decision, ...]
     rows: nw.LazyFrame[Any]
-    """The used rows after thinning, with each part's ``told`` column and ``_alone``. Inside only."""
+    """The used rows after thinning without record keys, with each part's ``told`` column and ``_alone``. Inside only."""
     thinned: int
     """Rows that thinning dropped from the whole release."""
 
@@ -336,7 +336,7 @@ def _alone(first: _Decided) -> np.ndarray:
 
 def _with_told(lot: Lot, standing: Sequence[Standing]) -> pa.Table:
     """Rows with each part's ``told``: the first of its levels that publishes the row's class, or nothing."""
-    table = lot.table
+    table = lot.table.drop_columns([name for name in (RECORD,) if name in lot.table.column_names])
     for part, told in told_by(standing).items():
         table = table.append_column(part.told, pa.array(told[lot.of]))
     return table

@@ -27,7 +27,7 @@ from anonkit.geo import Tessellation, TimeBins
 from anonkit.kanon.products import Level, Step
 
 Done = TypeVar("Done")
-AT_ONCE, LOTS = 500_000, 50
+AT_ONCE, LOTS = 250_000, 50
 """About so many rows are decided together, or a fiftieth of very many: a lot never ends within one of the coarsest bins."""
 AT_WORK = 2
 """Lots that are decided at once."""

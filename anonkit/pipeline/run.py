@@ -21,6 +21,7 @@ from anonkit.base.progress import Progress
 from anonkit.bundle import CHECKSUMS
 from anonkit.engine import Session
 from anonkit.kanon import Decisions, decide_products
+from anonkit.pipeline.ahead import load_ahead
 from anonkit.pipeline.ingest import Ingested, ingest
 from anonkit.pipeline.measure import measure_risk, product_figures
 from anonkit.pipeline.page import REPORT, measure_utility, report_tables
@@ -145,6 +146,7 @@ def _make(
     when: datetime,
 ) -> ReleaseResult:
     assert places.staging is not None
+    load_ahead()
     with progress.stage("read"):
         files = files_used(recipe)
         key = fresh_key()

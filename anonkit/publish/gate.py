@@ -61,17 +61,25 @@ def run_gate(
 def _findings(
     folder: Path, spec: ReleaseSpec, resources: tuple[Resource, ...], used: nw.LazyFrame[Any], session: Session
 ) -> Iterator[Finding]:
-    yield from file_findings(folder, resources, session)
-    broken = [path for resource in resources for path in resource.paths if not (folder / path).is_file()]
-    if broken:
-        return
+    missing = [path for resource in resources for path in resource.paths if not (folder / path).is_file()]
+    with ThreadPoolExecutor(max_workers=1) as worker:  # the files are read while the rows are counted
+        files = worker.submit(lambda: tuple(file_findings(folder, resources)))
+        recounted = () if missing else tuple(_recounted(folder, spec, resources, used, session))
+        yield from files.result()
+    yield from recounted
+
+
+def _recounted(
+    folder: Path, spec: ReleaseSpec, resources: tuple[Resource, ...], used: nw.LazyFrame[Any], session: Session
+) -> Iterator[Finding]:
+    """What the rows say of the files, all of which are there."""
     yield from companions(used, spec, session)
     yield from sensitive_places(folder, spec, resources, session)
     sql = GateSql(spec, session)
     for product in spec.products:
         declared = [column.name for column in product_resource(product, spec).fields]
         if pq.read_schema(folder / f"{product.kind}.parquet").names != declared:
-            return  # already failed by its columns; nothing can be recounted
+            return  # failed by its columns; nothing can be recounted
     yield from _counted(folder, sql, used)
     if sql.asks_rows:
         marked = sql.marked(sql.rows(used), folder)

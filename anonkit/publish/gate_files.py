@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -22,20 +23,22 @@ from anonkit.base.errors import BundleError
 from anonkit.base.findings import Finding, finding
 from anonkit.bundle import Resource, check_files
 from anonkit.bundle.manifest import files_of
-from anonkit.engine import Session
 from anonkit.publish.told import word_findings
 from anonkit.schema.patterns import scan_column, scan_values
 
 BATCH = 1_000_000
 
 
-def file_findings(folder: Path, resources: tuple[Resource, ...], session: Session) -> Iterator[Finding]:
-    """What holds for the files of any release: none beside the declared, their columns, their order, no identifiers."""
+def file_findings(folder: Path, resources: tuple[Resource, ...]) -> Iterator[Finding]:
+    """What holds for the files of any release: none beside the declared, their columns, their order, no identifiers.
+
+    Reads the files by Arrow alone, so that it may run while an engine is busy.
+    """
     yield from _files(folder, resources)
     yield from word_findings(folder)
     for resource in resources:
         yield from _columns(folder, resource)
-        yield from _identifiers(folder, resource, session)
+        yield from _identifiers(folder, resource)
 
 
 def _files(folder: Path, resources: tuple[Resource, ...]) -> Iterator[Finding]:
@@ -175,7 +178,7 @@ def _count_lines(path: Path) -> int:
     return count
 
 
-def _identifiers(folder: Path, resource: Resource, session: Session) -> Iterator[Finding]:
+def _identifiers(folder: Path, resource: Resource) -> Iterator[Finding]:
     path = folder / resource.paths[-1]
     if not path.is_file():
         return
@@ -184,9 +187,7 @@ def _identifiers(folder: Path, resource: Resource, session: Session) -> Iterator
     for field in pq.read_schema(path):
         kind = _kind(field.type)
         if kind is not None:
-            quoted = '"' + field.name.replace('"', '""') + '"'
-            values = session.sql(f"SELECT DISTINCT {quoted} AS v FROM {{file}} WHERE {quoted} IS NOT NULL", file=path)
-            listed = values.column("v").to_pylist()
+            listed = _distinct(path, field.name)
             for name, count in scan_column(field.name, listed, kind=kind, role=roles.get(field.name)).items():
                 found[name] = found.get(name, 0) + count
         for name, count in scan_values([field.name]).items():
@@ -200,6 +201,14 @@ def _identifiers(folder: Path, resource: Resource, session: Session) -> Iterator
         message="no text in the file looks like a phone, e-mail, card, plate, id or coordinate",
         ruling="5",
     )
+
+
+def _distinct(path: Path, column: str) -> list[Any]:
+    """The different values of a column, nulls left out; by row groups, since columns may be longer than memory."""
+    with pq.ParquetFile(path) as file:
+        found = [pc.unique(batch.column(0)) for batch in file.iter_batches(BATCH, columns=[column])]
+    values = pc.unique(pa.concat_arrays(found)).drop_null() if found else []
+    return values.to_pylist() if found else []
 
 
 def _kind(type_: pa.DataType) -> Literal["text", "integer", "float"] | None:

@@ -54,7 +54,7 @@ def run_route_gate(
 def _findings(
     folder: Path, spec: RouteReleaseSpec, resources: tuple[Resource, ...], passages: nw.LazyFrame[Any], session: Session
 ) -> Iterator[Finding]:
-    yield from file_findings(folder, resources, session)
+    yield from file_findings(folder, resources)
     for resource in (*route_resources(spec), STREETS):
         path = folder / resource.paths[-1]
         if not path.is_file() or pq.read_schema(path).names != [field.name for field in resource.fields]:

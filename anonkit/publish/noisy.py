@@ -249,7 +249,7 @@ def _findings(
     undrawn: int,
     session: Session,
 ) -> Iterator[Finding]:
-    yield from file_findings(folder, resources, session)
+    yield from file_findings(folder, resources)
     for table in tables:
         path = folder / f"{table.name}.parquet"
         written = pq.read_table(path)
