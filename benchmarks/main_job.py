@@ -218,7 +218,7 @@ def main() -> None:
     first = date(2026, 9, 1)
     with tempfile.TemporaryDirectory(prefix="anonkit-benchmark-") as temporary:
         folder = Path(temporary)
-        # compiled modules are kept from one run to the next, as those of anything installed are
+        # modules are compiled before the first run and kept, as those of anything installed are
         os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "compiled")
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         trips = arguments.keep or folder / "trips.parquet"
@@ -231,6 +231,7 @@ def main() -> None:
         offset = LocalTime(zone).offset(1_788_220_800)
         last = date.fromordinal(first.toordinal() + arguments.days)
         path = recipe(folder, trips.absolute(), zone, latitude, (first, last))
+        measure("import duckdb, pandas, pyarrow, anonkit.pipeline.run, anonkit.pipeline.review; print('{}')")
         runs: dict[str, list[dict[str, Any]]] = {"bare": [], "release": [], "pandas": []}
         for number in range(arguments.runs):  # in turn, so that a busy minute of the machine hits all alike
             for side, found in runs.items():
