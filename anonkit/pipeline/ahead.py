@@ -9,7 +9,14 @@ from __future__ import annotations
 from importlib import import_module
 from threading import Thread
 
-LATER = ("scipy.sparse.csgraph", "scipy.optimize", "anonkit.pipeline.review", "anonkit.pipeline.answers", "anonkit.viz.svg_map", "anonkit.viz.svg_chart")
+LATER = (
+    "scipy.sparse.csgraph",
+    "scipy.optimize",
+    "anonkit.pipeline.review",
+    "anonkit.pipeline.answers",
+    "anonkit.viz.svg_map",
+    "anonkit.viz.svg_chart",
+)
 """What `decide`, `review` and `report` import when they are reached."""
 
 

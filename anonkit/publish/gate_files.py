@@ -207,8 +207,7 @@ def _distinct(path: Path, column: str) -> list[Any]:
     """The different values of a column, nulls left out; by row groups, since columns may be longer than memory."""
     with pq.ParquetFile(path) as file:
         found = [pc.unique(batch.column(0)) for batch in file.iter_batches(BATCH, columns=[column])]
-    values = pc.unique(pa.concat_arrays(found)).drop_null() if found else []
-    return values.to_pylist() if found else []
+    return pc.unique(pa.concat_arrays(found)).drop_null().to_pylist() if found else []
 
 
 def _kind(type_: pa.DataType) -> Literal["text", "integer", "float"] | None:
