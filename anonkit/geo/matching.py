@@ -44,7 +44,7 @@ class MatchSettings:
     top_speed_kmh: float = 180.0
     """A step that needs more than this speed is an outlier."""
     gap_s: float = 300.0
-    """A longer silence breaks the trip into pieces."""
+    """A longer silence breaks the trip into pieces; a vehicle at rest that sends fixes is not silent."""
     skips: int = 3
     """Fixes in a row that may be skipped as outliers before the trip is broken."""
     off_m: float = 150.0

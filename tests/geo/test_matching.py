@@ -129,6 +129,30 @@ def test_a_gap_makes_pieces_and_no_route_is_invented() -> None:
     assert found.length_m()[0] < match(points).walks.length_m()[0]
 
 
+def resting(fixes: int) -> np.ndarray:
+    """Along 250 m of the first street, 50 m a step, with a rest half-way along its first link."""
+    street = np.column_stack([np.arange(0.0, 300.0, 50.0) + TOWN.node_x[0], np.full(6, TOWN.node_y[0])])
+    return np.vstack([street[:3], np.repeat(street[2:3], fixes, axis=0), street[3:]])
+
+
+def test_a_long_rest_with_fixes_is_no_gap() -> None:
+    points = resting(100)  # 500 s, and a silence of 300 s breaks a trip
+    found = match(points)
+    assert found.walks.piece.max() == 0
+    assert found.unmatched_share == 0
+    assert found.walks.length_m()[0] == pytest.approx(250)
+    # the twin: the same standstill without fixes is a silence
+    heard = np.r_[0:3, 103:106]
+    silent = MATCHER.match([0, 6], heard * 5, points[heard, 0], points[heard, 1])
+    assert silent.walks.piece.max() == 1
+
+
+def test_time_at_rest_belongs_to_the_street_of_the_rest() -> None:
+    found = match(resting(40)).walks  # 200 s at rest, then 100 m of that link and 50 m of the next, 50 m in 5 s
+    assert len(found.link) == 2
+    np.testing.assert_allclose(found.exit_s - found.enter_s, [10 + 200 + 10, 5], atol=0.1)
+
+
 def test_one_way_streets_are_not_driven_against_the_sign() -> None:
     one_way = network_from_streets(
         shape_x=[0, 500], shape_y=[0, 0], shape_count=[2], node_start=[1], node_end=[2], forward=[True],
