@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 
 from anonkit.base.errors import SchemaError
@@ -161,11 +161,41 @@ def _inverse_erf(level: float) -> float:
     return float(erfinv(level))
 
 
-def nearest_nodes(network: Network, lon: Any, lat: Any) -> NDArray[np.int64]:
-    """Nodes nearest to some positions (the asker's own, or public places)."""
+def nearest_nodes(network: Network, lon: Any, lat: Any, *, most_m: float = np.inf) -> NDArray[np.int64]:
+    """Nodes nearest to some positions (the asker's own, or public places) from which the network can be driven.
+
+    Only nodes of the part in which every node reaches every other are taken: from a stub of a one-way street there is no way.
+
+    Raises
+    ------
+    SchemaError : a position is farther than ``most_m`` from every such node, for example with lon and lat swapped.
+
+    Privacy
+    -------
+    Reads the public network; the positions are not kept and not told in an error.
+
+    Examples
+    --------
+    >>> from anonkit.geo.networks import Plane, network_from_streets
+    >>> net = network_from_streets(shape_x=[0, 100, 100, 200], shape_y=[0, 0, 0, 0], shape_count=[2, 2],
+    ...     node_start=[1, 2], node_end=[2, 3], forward=[True, True], backward=[True, False],
+    ...     speed_kmh=[50, 30], street_class=["main", "side"], plane=Plane())
+    >>> nearest_nodes(net, [10, 190], [0, 0]).tolist()  # the third node is a dead end that nobody leaves
+    [0, 1]
+    """
     x, y = network.plane.to_metres(np.atleast_1d(lon), np.atleast_1d(lat))
-    _, node = cKDTree(np.column_stack([network.node_x, network.node_y])).query(np.column_stack([x, y]))
-    return np.asarray(node, dtype=np.int64)
+    known = np.isfinite(x) & np.isfinite(y)
+    _, label = connected_components(network.graph(), directed=True, connection="strong")
+    usable = np.flatnonzero(label == np.bincount(label).argmax())
+    tree = cKDTree(np.column_stack([network.node_x, network.node_y])[usable])
+    away, place = tree.query(np.column_stack([x, y])[known])
+    far = int((~known).sum() + (away > most_m).sum())
+    if far:
+        raise SchemaError(
+            f"{far} of {len(x)} positions are not on this network (nothing within {most_m:,.0f} m).",
+            hint="positions are lon,lat in this order; take the network file of that city.",
+        )
+    return np.asarray(usable[place], dtype=np.int64)
 
 
 def _weight(times: LinkTimes, hour: int | None, by: Aim, caution: float) -> Floats:
@@ -227,19 +257,23 @@ def recommend(
 
     Raises
     ------
-    SchemaError : there is no way.
+    SchemaError : there is no way, or nowhere to go.
 
     Privacy
     -------
     Reads published speeds and the public network. The answer holds nothing of any trip.
     """
     network = times.network
+    if origin == destination:
+        raise SchemaError(
+            "There is no way from a node to itself.", hint="take positions that are at least a street apart."
+        )
     base = _weight(times, hour, by, caution)
     best = _path(network, base, origin, destination)
     if best is None or not len(best):
         raise SchemaError(
             "There is no way between these nodes.",
-            hint="take two different nodes of network.largest_component().",
+            hint="take nodes of nearest_nodes(...): they are all connected.",
         )
     found, limit, penalised = [best], float(base[best].sum()) * most_stretch, base.copy()
     for _ in range(6 * alternatives):

@@ -112,6 +112,23 @@ def test_no_way_is_an_error_with_a_hint() -> None:
         recommend(times, origin=0, destination=4, by="prettiest")  # type: ignore[arg-type]
 
 
+def test_positions_are_found_where_the_network_can_be_driven() -> None:
+    one_way = TOWN.subset(~((TOWN.link_start == 0) | ((TOWN.link_end == 0) & (TOWN.link_start != 1))))
+    corner = nearest_nodes(one_way, 0.0, 0.0)  # node 0 is entered and never left: its neighbours are 200 m away
+    assert corner.tolist() != [0]
+    times = link_times(RouteProduct("speeds", told({0: 36.0}), one_way.digest, {"k": 5}), one_way)
+    assert len(recommend(times, origin=int(corner[0]), destination=one_way.nodes - 1)) == 1
+    with pytest.raises(SchemaError, match="There is no way"):  # the twin: from the nearest node of all
+        recommend(times, origin=0, destination=one_way.nodes - 1)
+
+
+@pytest.mark.parametrize("position", [(5e5, 0.0), (np.nan, 0.0)])
+def test_a_position_off_the_network_is_refused_without_being_told(position: tuple[float, float]) -> None:
+    with pytest.raises(SchemaError, match="1 of 2 positions are not on this network") as found:
+        nearest_nodes(TOWN, [0.0, position[0]], [0.0, position[1]], most_m=2000.0)
+    assert "500000" not in str(found.value)
+
+
 def test_a_free_vehicle_is_sent_where_unserved_demand_per_minute_is_highest() -> None:
     times = link_times(product(told(dict.fromkeys(range(TOWN.links), 36.0))), TOWN)
     nodes = nearest_nodes(TOWN, X, Y)
