@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -356,14 +357,17 @@ def test_products_refuse_other_networks_and_other_things_than_walks() -> None:
 
 
 def test_whole_routes_have_one_line_each_and_can_be_exported(tmp_path: Path) -> None:
-    table = pd.DataFrame({"pattern": [0, 1], "links": [[0, 2], [2]], "length_m": [0.0, 0.0], "trips": [7, 9]})
-    routes = RouteProduct("patterns", table, TOWN.digest, {"k": 3}).to_geodataframe(TOWN)
+    town = replace(TOWN, plane=Plane(centre_lon=49.85, centre_lat=40.4))
+    table = pd.DataFrame({"pattern": [0, 1], "links": [[0, 2], [2]], "length_m": [200.0, 100.0], "trips": [7, 9]})
+    routes = RouteProduct("patterns", table, town.digest, {"k": 3}).to_geodataframe(town)
+    lines = town.to_geodataframe().geometry
     assert routes.geometry.geom_type.tolist() == ["LineString"] * 2
-    np.testing.assert_allclose(shapely.length(routes.geometry), [TOWN.length_m[[0, 2]].sum(), TOWN.length_m[2]])
+    np.testing.assert_allclose(shapely.length(routes.geometry), [shapely.length(lines[[0, 2]]).sum(), shapely.length(lines[2])])
     routes.to_file(tmp_path / "routes.gpkg")
     routes.to_parquet(tmp_path / "routes.parquet")
     for again in (gpd.read_file(tmp_path / "routes.gpkg"), gpd.read_parquet(tmp_path / "routes.parquet")):
         assert again["links"].tolist() == ["0 2", "2"]
+        assert again.crs.to_epsg() == 4326
         np.testing.assert_allclose(shapely.length(again.geometry), shapely.length(routes.geometry))
 
 
