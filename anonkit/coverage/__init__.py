@@ -13,6 +13,7 @@ from anonkit.coverage.measures import (
     trips_needed,
 )
 from anonkit.coverage.noisy import noisy_links
+from anonkit.coverage.savings import savings
 
 __all__ = [
     "LinkTimes",
@@ -29,6 +30,7 @@ __all__ = [
     "recommend",
     "redundancy",
     "route_time",
+    "savings",
     "to_cells",
     "trips_needed",
 ]

@@ -362,7 +362,9 @@ def test_whole_routes_have_one_line_each_and_can_be_exported(tmp_path: Path) -> 
     routes = RouteProduct("patterns", table, town.digest, {"k": 3}).to_geodataframe(town)
     lines = town.to_geodataframe().geometry
     assert routes.geometry.geom_type.tolist() == ["LineString"] * 2
-    np.testing.assert_allclose(shapely.length(routes.geometry), [shapely.length(lines[[0, 2]]).sum(), shapely.length(lines[2])])
+    np.testing.assert_allclose(
+        shapely.length(routes.geometry), [shapely.length(lines[[0, 2]]).sum(), shapely.length(lines[2])]
+    )
     routes.to_file(tmp_path / "routes.gpkg")
     routes.to_parquet(tmp_path / "routes.parquet")
     for again in (gpd.read_file(tmp_path / "routes.gpkg"), gpd.read_parquet(tmp_path / "routes.parquet")):
