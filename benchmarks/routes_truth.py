@@ -65,3 +65,16 @@ def recovered(truth: list, found: list, length: np.ndarray) -> tuple[float, floa
         driven += length[list(right)].sum()
         claimed += length[list(guess)].sum() if guess else 0.0
     return hit / driven, hit / claimed if claimed else 0.0
+
+
+def ahead(truth: list, ours: list, theirs: list, length: np.ndarray, *, seed: int) -> tuple[float, float]:
+    """Recall of one matcher minus that of another: the 95 % interval, whole trips drawn again 2,000 times."""
+    trips = [list(set(trip)) for trip in truth]
+    driven = np.array([length[trip].sum() for trip in trips])
+    more = np.array([
+        length[[link for link in trip if link in ours[i]]].sum() - length[[link for link in trip if link in theirs[i]]].sum()
+        for i, trip in enumerate(trips)
+    ])  # fmt: skip
+    drawn = np.random.default_rng(seed).integers(0, len(trips), size=(2000, len(trips)))
+    low, high = np.quantile(more[drawn].sum(axis=1) / driven[drawn].sum(axis=1), [0.025, 0.975])
+    return float(low), float(high)

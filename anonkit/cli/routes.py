@@ -12,13 +12,21 @@ import typer
 
 from anonkit.base.errors import SchemaError
 
+FORMATS = (".parquet", ".gpkg", ".geojson")
+FARTHEST_M = 2000.0
+"""A position farther than this from every street is on no street of this file."""
+
 routes = typer.Typer(help="Efficient routes and coverage, from published products only.", no_args_is_help=True)
 
 
 @routes.command()
 def recommend(
-    network: Annotated[Path, typer.Option(help="Public street network: .osm.pbf, .gpkg, .geojson, .csv, *_edge.txt.")],
-    speeds: Annotated[Path, typer.Option(help="A released folder of routes, or its link speeds as Parquet or CSV.")],
+    network: Annotated[
+        Path, typer.Option(exists=True, help="Public street network: .osm.pbf, .gpkg, .geojson, .csv, *_edge.txt.")
+    ],
+    speeds: Annotated[
+        Path, typer.Option(exists=True, help="A released folder of routes, or its link speeds as Parquet or CSV.")
+    ],
     origin: Annotated[str, typer.Option("--from", help="lon,lat (metres on a network without degrees).")],
     destination: Annotated[str, typer.Option("--to", help="lon,lat.")],
     k: Annotated[int | None, typer.Option(min=2, help="Threshold of the speeds, where a table alone is given.")] = None,
@@ -38,6 +46,8 @@ def recommend(
     from anonkit.geo.networks_read import read_network
     from anonkit.kanon.routes_product import RouteProduct
 
+    if out is not None and out.suffix not in FORMATS:
+        raise SchemaError(f"{out.name} is no file of routes.", hint=f"--out ends in {', '.join(FORMATS)}.")
     whole = read_network(network, mode=mode)
     if speeds.is_dir():
         product = RouteProduct.from_release(speeds, "speeds")
@@ -45,8 +55,13 @@ def recommend(
         table = pd.read_csv(speeds) if speeds.suffix == ".csv" else pd.read_parquet(speeds)
         product = RouteProduct("speeds", table, whole.digest, {"k": k} if k is not None else {})
     times = link_times(product, whole)
-    ends = [_position(text) for text in (origin, destination)]
-    start, stop = nearest_nodes(whole, [end[0] for end in ends], [end[1] for end in ends]).tolist()
+    if hour is not None and hour not in times.bins:
+        told = ", ".join(map(str, times.bins.tolist())) or "none"
+        raise SchemaError(
+            f"These speeds have no time bin {hour}; they have {told}.", hint="leave --bin out for the whole day."
+        )
+    lon, lat = zip(*(_position(text) for text in (origin, destination)), strict=True)
+    start, stop = nearest_nodes(whole, lon, lat, most_m=FARTHEST_M).tolist()
     found = find(times, origin=start, destination=stop, hour=hour, by=by, alternatives=alternatives)  # type: ignore[arg-type]
     shown = Table(title=f"{by} routes")
     for name in ("rank", "minutes", "90 % of trips", "km", "detour", "measured"):

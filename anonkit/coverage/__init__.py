@@ -1,6 +1,6 @@
 """Coverage of the city and efficient routes, from published products only: no fix, no walk, no person is read here."""
 
-from anonkit.coverage.efficient import LinkTimes, link_times, nearest_nodes, position, recommend, route_time
+from anonkit.coverage.efficient import LinkTimes, link_times, recommend, route_time
 from anonkit.coverage.measures import (
     before_after,
     coverage,
@@ -13,6 +13,8 @@ from anonkit.coverage.measures import (
     trips_needed,
 )
 from anonkit.coverage.noisy import noisy_links
+from anonkit.coverage.positioning import nearest_nodes, position
+from anonkit.coverage.savings import savings
 
 __all__ = [
     "LinkTimes",
@@ -29,6 +31,7 @@ __all__ = [
     "recommend",
     "redundancy",
     "route_time",
+    "savings",
     "to_cells",
     "trips_needed",
 ]

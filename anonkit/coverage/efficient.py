@@ -1,9 +1,9 @@
-"""Efficient routes from published link speeds: fastest, shortest or most reliable, with an interval, and where to wait.
+"""Efficient routes from published link speeds: fastest, shortest or most reliable, with an interval.
 
 Travel times come from a published ``speeds`` product and the public network only. A link without a published speed in
 an hour takes the rest of its day, else its twin's, else the pace of its class in that hour, relative to the public free
 speed; every recommended route says which share of its length was measured. Intervals are those of one trip, not of the
-mean. The caller's own position is the only position that enters, and it is not kept.
+mean. Where a caller stands and where a free vehicle should wait is asked in ``anonkit.coverage.positioning``.
 
 Does not protect against: nothing is published here. Limits: no turn restrictions, no live traffic; delays at
 junctions are part of the measured link times only.
@@ -22,7 +22,6 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import dijkstra
-from scipy.spatial import cKDTree
 
 from anonkit.base.errors import SchemaError
 from anonkit.geo.networks import Network
@@ -161,13 +160,6 @@ def _inverse_erf(level: float) -> float:
     return float(erfinv(level))
 
 
-def nearest_nodes(network: Network, lon: Any, lat: Any) -> NDArray[np.int64]:
-    """Nodes nearest to some positions (the asker's own, or public places)."""
-    x, y = network.plane.to_metres(np.atleast_1d(lon), np.atleast_1d(lat))
-    _, node = cKDTree(np.column_stack([network.node_x, network.node_y])).query(np.column_stack([x, y]))
-    return np.asarray(node, dtype=np.int64)
-
-
 def _weight(times: LinkTimes, hour: int | None, by: Aim, caution: float) -> Floats:
     row = times.row(hour)
     if by == "shortest":
@@ -227,19 +219,23 @@ def recommend(
 
     Raises
     ------
-    SchemaError : there is no way.
+    SchemaError : there is no way, or nowhere to go.
 
     Privacy
     -------
     Reads published speeds and the public network. The answer holds nothing of any trip.
     """
     network = times.network
+    if origin == destination:
+        raise SchemaError(
+            "There is no way from a node to itself.", hint="take positions that are at least a street apart."
+        )
     base = _weight(times, hour, by, caution)
     best = _path(network, base, origin, destination)
     if best is None or not len(best):
         raise SchemaError(
             "There is no way between these nodes.",
-            hint="take two different nodes of network.largest_component().",
+            hint="take nodes of nearest_nodes(...): they are all connected.",
         )
     found, limit, penalised = [best], float(base[best].sum()) * most_stretch, base.copy()
     for _ in range(6 * alternatives):
@@ -282,57 +278,3 @@ def _line(network: Network, links: NDArray[np.int64]) -> Any:
     points = np.concatenate([np.arange(network.shape_offset[i], network.shape_offset[i + 1]) for i in links])
     lon, lat = network.plane.to_degrees(network.shape_x[points], network.shape_y[points])
     return shapely.linestrings(np.column_stack([lon, lat]))
-
-
-def position(
-    times: LinkTimes,
-    demand: RouteProduct,
-    *,
-    at: int,
-    cells: Any,
-    cell_nodes: Any,
-    hour: int | None = None,
-    service: RouteProduct | None = None,
-    reach_s: float = 900.0,
-    settle_s: float = 60.0,
-    most: int = 5,
-) -> pd.DataFrame:
-    """Where a free vehicle should go: unserved demand expected there, per minute of driving.
-
-    Parameters
-    ----------
-    demand : cell volumes or flows, of departures; rows of ``hour`` count where the product has hours.
-    at : the vehicle's node.
-    cells, cell_nodes : public cells and the node nearest to each one's centre.
-    service : cell volumes of what already drives there; subtracted, never below zero.
-    reach_s : cells farther than this are left out.
-    settle_s : seconds that any move costs, so that the own cell is not infinitely good.
-
-    Returns
-    -------
-    DataFrame ``cell, minutes, demand, unserved, per_minute``, best first.
-
-    Privacy
-    -------
-    Published products only. Recommending a cell because few trips start there tells nothing that the product does not.
-    """
-    published(demand, "cell_volumes", "flows")
-    index = pd.Index(np.asarray(cells), name="cell")
-    wanted = _at_hour(demand, hour).reindex(index, fill_value=0).to_numpy(dtype=float).clip(min=0)
-    there = np.zeros(len(index))
-    if service is not None:
-        published(service, "cell_volumes")
-        there = _at_hour(service, hour).reindex(index, fill_value=0).to_numpy(dtype=float).clip(min=0)
-    seconds = times.network.distances([at], times.mean_s[times.row(hour)])[0][np.asarray(cell_nodes)]
-    table = pd.DataFrame({"cell": index, "minutes": seconds / 60, "demand": wanted, "unserved": wanted - there})
-    table["unserved"] = table["unserved"].clip(lower=0)
-    table["per_minute"] = table["unserved"] / ((seconds + settle_s) / 60)
-    table = table[(seconds <= reach_s) & (table["unserved"] > 0)]
-    return table.sort_values(["per_minute", "cell"], ascending=[False, True]).head(most).reset_index(drop=True)
-
-
-def _at_hour(product: RouteProduct, hour: int | None) -> pd.Series:
-    table = product.table
-    if hour is not None and product.part == "bin":
-        table = table[table["bin"] == hour]
-    return table.groupby("start_cell" if product.kind == "flows" else "cell")["trips"].sum()

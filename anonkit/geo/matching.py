@@ -44,7 +44,7 @@ class MatchSettings:
     top_speed_kmh: float = 180.0
     """A step that needs more than this speed is an outlier."""
     gap_s: float = 300.0
-    """A longer silence breaks the trip into pieces."""
+    """A longer silence breaks the trip into pieces; a vehicle at rest that sends fixes is not silent."""
     skips: int = 3
     """Fixes in a row that may be skipped as outliers before the trip is broken."""
     off_m: float = 150.0
@@ -55,6 +55,24 @@ class MatchSettings:
     """What driving a one-way street against its sign costs, in metres of detour; None: signs are never wrong."""
     beam: float = 25.0
     """Candidates this many nats behind the best one are dropped."""
+
+    @classmethod
+    def on_cells(cls, cell_m: float) -> MatchSettings:
+        """What is believed on a network of cells, whose links join centres that are ``cell_m`` metres apart.
+
+        A fix lies anywhere in its cell, not beside a line between centres, and a path over centres turns at each of them.
+        With the settings for streets most fixes would be called too far from any street.
+        """
+        return cls(
+            noise_m=cell_m / 3,
+            radius_m=0.6 * cell_m,
+            detour_m=cell_m / 2,
+            detour_share=0.3,
+            still_m=cell_m / 3,
+            turn_back_m=cell_m / 2,
+            limit_extra_m=2 * cell_m,
+            off_m=2 * cell_m,
+        )
 
     def values(self) -> tuple[float, ...]:
         """The settings as the kernels take them."""

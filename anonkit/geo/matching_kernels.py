@@ -122,7 +122,7 @@ def match_trips(  # type: ignore[no-untyped-def]
         position = begin
         while position < stop:
             used, skipped, first_skipped = 0, 0, -1
-            restart, seen, off = -1, position, 0.0
+            restart, seen, off, heard = -1, position, 0.0, t[position]
             i = position
             while i < stop:
                 fix_state[i] = FAR
@@ -133,11 +133,12 @@ def match_trips(  # type: ignore[no-untyped-def]
                 if used > 0:
                     p = kept[used - 1]
                     crow = math.hypot(x[i] - x[p], y[i] - y[p])
-                    if t[i] - t[p] > gap:
+                    if t[i] - heard > gap:
                         restart = i
                         break
                     if crow < still:
                         fix_state[i] = STILL
+                        heard = t[i]
                         i += 1
                         continue
                 n = candidates(x[i], y[i], index, twin, False, length, link[used], at[used], away[used])
@@ -160,7 +161,7 @@ def match_trips(  # type: ignore[no-untyped-def]
                         back[0, c] = -1
                         top = max(top, best[0, c])
                     kept[0], count[0], used = i, n, 1
-                    seen, off = i, 0.0
+                    seen, off, heard = i, 0.0, t[i]
                     i += 1
                     continue
                 seconds = float(t[i] - t[kept[used - 1]])
@@ -253,7 +254,7 @@ def match_trips(  # type: ignore[no-untyped-def]
                 kept[used], count[used] = i, n
                 used += 1
                 skipped = 0
-                seen, off = i, 0.0
+                seen, off, heard = i, 0.0, t[i]
                 i += 1
             # the piece is over: walk back from its best end
             if used >= 2:
@@ -296,7 +297,7 @@ def trace_trips(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Links between the matched fixes: trip, piece, link, entry and exit second, entry and exit metre of each."""
     out_offset, out_links, link_start, link_end, _, length, toll = street
-    _, _, _, _, limit_ratio, limit_extra, _, _, _, _, _, _ = settings
+    limit_ratio, limit_extra = settings[4], settings[5]
     nodes = len(out_offset) - 1
     metres, stamp = np.zeros(nodes), np.zeros(nodes, np.int64)
     cost = length + toll
@@ -310,6 +311,8 @@ def trace_trips(  # type: ignore[no-untyped-def]
     for trip in range(first_trip, last_trip):
         previous = -1
         for i in range(fixes[trip], fixes[trip + 1]):
+            if fix_state[i] == STILL and previous >= 0 and fix_link[i] >= 0 and fix_piece[i] == fix_piece[previous]:
+                real[used - 1, 1] = float(t[i])  # time at rest belongs to where the vehicle rests, not to the way on
             if fix_state[i] != MATCHED:
                 continue
             if used + nodes + 2 > room:

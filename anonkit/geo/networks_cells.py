@@ -45,6 +45,11 @@ def network_from_cells(
             hint="use one connected public area, or the streets of a file.",
             lonely=len(lonely),
         )
+    if len(pairs) and np.hypot(*(np.diff(axis[pairs], axis=1) for axis in (x, y))).max() < 1.0:
+        raise SchemaError(
+            "All neighbouring cells are less than a metre apart: these centres look like degrees.",
+            hint="give metres, plane.to_metres(lon, lat); of H3 cells take network_from_hexes(...).",
+        )
     always = np.ones(len(pairs), dtype=bool)
     return network_from_streets(
         shape_x=x[pairs].ravel(),
@@ -95,3 +100,29 @@ def hex_cells(cells: Sequence[str]) -> tuple[Floats, Floats, Ints]:
         if other in place and place[other] > number
     ]
     return centres[:, 1], centres[:, 0], np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def network_from_hexes(cells: Sequence[str], *, speed_kmh: float, source: str = "H3 cells") -> Network:
+    """A network of H3 cells around the middle of their public area; match on it with ``MatchSettings.on_cells``.
+
+    Parameters
+    ----------
+    cells : all cells of the public area; node i is the i-th of them.
+    speed_kmh : public speed assumed on every link.
+
+    Privacy
+    -------
+    All cells of the public area, not those that were visited.
+
+    Examples
+    --------
+    >>> import h3
+    >>> network_from_hexes(h3.grid_disk(h3.latlng_to_cell(40.4, 49.85, 8), 2), speed_kmh=30)
+    Network(19 nodes, 84 links, 40 km of street, source='H3 cells')
+    """
+    lon, lat, pairs = hex_cells(cells)
+    if not len(lon):
+        raise SchemaError("There are no cells.", hint="give all cells of the public area.")
+    plane = Plane(centre_lon=float(lon.mean()), centre_lat=float(lat.mean()))
+    x, y = plane.to_metres(lon, lat)
+    return network_from_cells(centre_x=x, centre_y=y, neighbours=pairs, speed_kmh=speed_kmh, plane=plane, source=source)

@@ -118,14 +118,30 @@ class RouteProduct:
             )
 
     def to_geodataframe(self, network: Network) -> Any:
-        """The rows with the public shape of their link (of a turn: the link it leaves), WGS 84."""
-        self.check(network)
+        """The rows with the public shape of their link (of a turn: the link it leaves; of a route: all its links), WGS 84.
+
+        Links of a route are written as text, so that GeoParquet, GeoPackage and ``explore(tiles=None)`` take the frame.
+        """
+        if self.kind == "patterns":
+            self.check(network)
+            return self._whole_routes(network)
         column = "from_link" if self.kind == "turns" else "link"
         if column not in self.table:
-            raise SchemaError(f"{self.kind} have no column {column!r}.", hint="join them to their cells or links.")
+            raise SchemaError(f"{self.kind} have no column {column!r}.", hint="join them to the shapes of their cells.")
+        self.check(network)
         shapes = network.to_geodataframe().iloc[self.table[column].to_numpy()].reset_index(drop=True)
         frame = shapes[["street", "class", "geometry"]].join(self.table.reset_index(drop=True))
         return frame[[*self.table.columns, "street", "class", "geometry"]]
+
+    def _whole_routes(self, network: Network) -> Any:
+        import geopandas as gpd
+        import shapely
+
+        shapes = network.to_geodataframe()
+        lines = shapes.geometry.to_numpy()
+        routes = [shapely.linestrings(shapely.get_coordinates(lines[list(links)])) for links in self.table["links"]]
+        table = self.table.assign(links=[" ".join(map(str, links)) for links in self.table["links"]])
+        return gpd.GeoDataFrame(table.reset_index(drop=True), geometry=routes, crs=shapes.crs)
 
 
 def published(product: Any, *kinds: str) -> RouteProduct:

@@ -148,6 +148,8 @@ class Release:
     def to_geodataframe(self, name: str, cell: str | None = None) -> gpd.GeoDataFrame:
         """A table with the polygon of its ``cell`` column (default: the first cell of the product), or its link's line.
 
+        Each of the ``patterns`` has one line along all its links.
+
         Cells and links without a row are not added: absent is suppressed or zero.
         """
         import geopandas as gpd
@@ -158,6 +160,8 @@ class Release:
             lines = self.links.set_index("link").geometry
             rows = table.to_pandas()
             return gpd.GeoDataFrame(rows, geometry=lines.loc[rows[link]].to_numpy(), crs=lines.crs)
+        if cell is None and name == "patterns" and STREETS in self._tables:
+            return self._whole_routes(table.to_pandas())
         column = cell or CELLS.get(name)
         if column is None or column not in table.columns:
             raise SchemaError(f"{name} has no cell column {column!r}", hint=f"columns are {list(table.columns)}")
@@ -169,6 +173,19 @@ class Release:
             return gpd.GeoDataFrame(frame, geometry=[], crs="EPSG:4326")
         lookup = {code: shape for series in shapes for code, shape in series.items()}
         return gpd.GeoDataFrame(frame, geometry=[lookup[code] for code in frame[column]], crs="EPSG:4326")
+
+    def _whole_routes(self, patterns: pd.DataFrame) -> gpd.GeoDataFrame:
+        import geopandas as gpd
+        import shapely
+
+        lines = self.links.set_index("link").geometry
+        steps = self.table("pattern_links").to_pandas().sort_values(["pattern", "step"])
+        listed = steps.groupby("pattern")["link"].agg(list)
+        shapes = [
+            shapely.linestrings(shapely.get_coordinates(lines.loc[listed[pattern]].to_numpy()))
+            for pattern in patterns["pattern"]
+        ]
+        return gpd.GeoDataFrame(patterns, geometry=shapes, crs=lines.crs)
 
     def __repr__(self) -> str:
         lines = [f"Release {self.name}: {self.title}", f"  {self.privacy['statement']}"]

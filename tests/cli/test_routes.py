@@ -38,3 +38,26 @@ def test_a_table_of_fixes_is_refused(town: list[str], tmp_path: Path) -> None:
     pd.DataFrame({"link": [0], "speed_kmh": [36.0], "trip": ["t1"]}).to_csv(tmp_path / "s.csv", index=False)
     result = CliRunner().invoke(routes, [*town, "--from", "0,0", "--to", "900,0"])
     assert isinstance(result.exception, PrivacyLeakError)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--to", "900,0", "--bin", "8"], "no time bin 8; they have none"),
+        (["--to", "0,900000"], "not on this network"),
+        (["--to", "900,0", "--out", "routes.txt"], "routes.txt is no file of routes"),
+        (["--to", "900,0", "--by", "cheapest"], "Unknown aim"),
+        (["--to", "10,10"], "There is no way from a node to itself"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_in_words(town: list[str], more: list[str], told: str) -> None:
+    result = CliRunner().invoke(routes, [*town, "--from", "0,0", *more])
+    assert isinstance(result.exception, SchemaError)
+    assert told in str(result.exception)
+
+
+def test_a_file_that_is_not_there_is_a_wrong_use_and_no_crash(town: list[str], tmp_path: Path) -> None:
+    lost = [*town[:3], str(tmp_path / "gone.csv"), *town[4:]]
+    result = CliRunner().invoke(routes, [*lost, "--from", "0,0", "--to", "900,0"])
+    assert result.exit_code == 2
+    assert "does not exist" in result.output

@@ -54,6 +54,10 @@ def test_r30_importing_coverage_loads_no_matcher() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def speeds_of_town() -> RouteProduct:
+    return RouteProduct("speeds", pd.DataFrame({"link": [0], "speed_kmh": [36.0]}), TOWN.digest, {"k": 5})
+
+
 def raw_things() -> list[Any]:
     fixes = pd.DataFrame({"trip": [1], "time_s": [0], "lon": [49.8], "lat": [40.4]})
     return [fixes, fixes.to_numpy(), {"link": [1]}, [1, 2], None]
@@ -70,6 +74,7 @@ def test_r30_every_function_refuses_what_is_no_product(raw: Any) -> None:
         lambda: room.detours(raw, network=TOWN),
         lambda: room.before_after(raw, raw, network=TOWN),
         lambda: room.link_times(raw, TOWN),
+        lambda: room.savings(raw, room.link_times(speeds_of_town(), TOWN)),
     ]
     for call in calls:
         with pytest.raises(PrivacyLeakError, match="is no published product"):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from anonkit.base.errors import SchemaError
 from anonkit.classes import Protection
-from anonkit.coverage import link_times, nearest_nodes, position, recommend, route_time
+from anonkit.coverage import link_times, nearest_nodes, position, recommend, route_time, savings
 from anonkit.geo.matching import Walks
 from anonkit.geo.networks import Plane
 from anonkit.geo.networks_cells import network_from_cells, square_cells
@@ -112,6 +112,23 @@ def test_no_way_is_an_error_with_a_hint() -> None:
         recommend(times, origin=0, destination=4, by="prettiest")  # type: ignore[arg-type]
 
 
+def test_positions_are_found_where_the_network_can_be_driven() -> None:
+    one_way = TOWN.subset(~((TOWN.link_start == 0) | ((TOWN.link_end == 0) & (TOWN.link_start != 1))))
+    corner = nearest_nodes(one_way, 0.0, 0.0)  # node 0 is entered and never left: its neighbours are 200 m away
+    assert corner.tolist() != [0]
+    times = link_times(RouteProduct("speeds", told({0: 36.0}), one_way.digest, {"k": 5}), one_way)
+    assert len(recommend(times, origin=int(corner[0]), destination=one_way.nodes - 1)) == 1
+    with pytest.raises(SchemaError, match="There is no way"):  # the twin: from the nearest node of all
+        recommend(times, origin=0, destination=one_way.nodes - 1)
+
+
+@pytest.mark.parametrize("position", [(5e5, 0.0), (np.nan, 0.0)])
+def test_a_position_off_the_network_is_refused_without_being_told(position: tuple[float, float]) -> None:
+    with pytest.raises(SchemaError, match="1 of 2 positions are not on this network") as found:
+        nearest_nodes(TOWN, [0.0, position[0]], [0.0, position[1]], most_m=2000.0)
+    assert "500000" not in str(found.value)
+
+
 def test_a_free_vehicle_is_sent_where_unserved_demand_per_minute_is_highest() -> None:
     times = link_times(product(told(dict.fromkeys(range(TOWN.links), 36.0))), TOWN)
     nodes = nearest_nodes(TOWN, X, Y)
@@ -186,3 +203,26 @@ def test_held_out_times_are_told_better_than_by_one_speed_and_the_interval_holds
             best = recommend(times, origin=origin, destination=destination).iloc[0]
             faster.append(own[np.array(best["links"].split(), dtype=int)].sum() / own[links].sum())
     assert np.mean(np.array(faster) <= 1.02) > 0.9
+
+
+def test_savings_compare_each_published_route_with_the_best_between_its_ends() -> None:
+    every = dict.fromkeys(range(TOWN.links), 36.0)
+    times = link_times(product(told(every | {LINK[0, 1]: 4.0})), TOWN)
+    around = [LINK[0, 1], LINK[1, 2]]  # 180 + 20 s; around the slow link it is 4 links of 20 s
+    loop = [LINK[3, 4], LINK[4, 3]]
+    straight = [LINK[7, 8], LINK[8, 9], LINK[9, 10]]
+    routes = pd.DataFrame(
+        {
+            "pattern": [0, 1, 2],
+            "links": [around, loop, straight],
+            "length_m": [400.0, 400.0, 600.0],
+            "trips": [10, 99, 20],
+        }
+    )
+    table = savings(RouteProduct("patterns", routes, TOWN.digest, {"k": 5}), times)
+    assert table["pattern"].tolist() == [2, 0]  # most metres first; a route back to its start has no best route
+    assert table["saved"].round(3).tolist() == [0.0, 0.6]
+    assert table["best_m"].tolist() == [600.0, 800.0]
+    assert len(savings(RouteProduct("patterns", routes, TOWN.digest, {"k": 5}), times, most=1)) == 1
+    with pytest.raises(SchemaError, match="another street network"):
+        savings(RouteProduct("patterns", routes, "other", {"k": 5}), times)

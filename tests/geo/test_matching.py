@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from anonkit.base.errors import SchemaError
 from anonkit.geo.matching import Matched, Matcher, MatchSettings
 from anonkit.geo.matching_trial import places_along
 from anonkit.geo.networks import Network, Plane, network_from_streets
-from anonkit.geo.networks_cells import network_from_cells, square_cells
+from anonkit.geo.networks_cells import network_from_cells, network_from_hexes, square_cells
 from anonkit.geo.networks_read import read_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -127,6 +128,53 @@ def test_a_gap_makes_pieces_and_no_route_is_invented() -> None:
     assert found.piece.max() == 1
     # without the gap the two pieces would be joined by the links between them
     assert found.length_m()[0] < match(points).walks.length_m()[0]
+
+
+def resting(fixes: int) -> np.ndarray:
+    """Along 250 m of the first street, 50 m a step, with a rest half-way along its first link."""
+    street = np.column_stack([np.arange(0.0, 300.0, 50.0) + TOWN.node_x[0], np.full(6, TOWN.node_y[0])])
+    return np.vstack([street[:3], np.repeat(street[2:3], fixes, axis=0), street[3:]])
+
+
+def test_a_long_rest_with_fixes_is_no_gap() -> None:
+    points = resting(100)  # 500 s, and a silence of 300 s breaks a trip
+    found = match(points)
+    assert found.walks.piece.max() == 0
+    assert found.unmatched_share == 0
+    assert found.walks.length_m()[0] == pytest.approx(250)
+    # the twin: the same standstill without fixes is a silence
+    heard = np.r_[0:3, 103:106]
+    silent = MATCHER.match([0, 6], heard * 5, points[heard, 0], points[heard, 1])
+    assert silent.walks.piece.max() == 1
+
+
+def test_time_at_rest_belongs_to_the_street_of_the_rest() -> None:
+    found = match(resting(40)).walks  # 200 s at rest, then 100 m of that link and 50 m of the next, 50 m in 5 s
+    assert len(found.link) == 2
+    np.testing.assert_allclose(found.exit_s - found.enter_s, [10 + 200 + 10, 5], atol=0.1)
+
+
+def test_without_streets_fixes_are_matched_to_cells_and_their_neighbours() -> None:
+    import h3
+
+    cells = sorted(h3.grid_disk(h3.latlng_to_cell(40.4, 49.85, 8), 6))
+    area = network_from_hexes(cells, speed_kmh=30)
+    cell_m = float(np.median(area.length_m))
+    rng = np.random.default_rng(2)
+    corners = rng.uniform(-3.2 * cell_m, 3.2 * cell_m, (30, 2))
+    steps = [np.linspace(a, b, 2 + int(np.hypot(*(b - a)) // (cell_m / 3))) for a, b in pairwise(corners)]
+    lon, lat = area.plane.to_degrees(*np.vstack(steps).T)
+    clock = np.arange(len(lon)) * 30
+    found, streets = (
+        Matcher.of(area, settings=told).match([0, len(lon)], clock, lon, lat)
+        for told in (MatchSettings.on_cells(cell_m), MatchSettings())
+    )
+    assert found.unmatched_share < 0.02
+    own = np.array([cells.index(h3.latlng_to_cell(a, b, 8)) for a, b in zip(lat, lon, strict=True)])
+    link = found.fix_link
+    touched = (area.link_start[link] == own) | (area.link_end[link] == own)
+    assert touched[link >= 0].mean() > 0.9
+    assert streets.unmatched_share > 0.3  # the twin: cells are no streets
 
 
 def test_one_way_streets_are_not_driven_against_the_sign() -> None:

@@ -163,6 +163,14 @@ def test_cells_make_a_network_and_lonely_cells_are_refused() -> None:
         network_from_cells(centre_x=[0, 1, 9], centre_y=[0, 0, 9], neighbours=[[0, 1]], speed_kmh=20, plane=Plane())
 
 
+def test_cells_in_degrees_are_refused_where_metres_are_asked() -> None:
+    import h3
+
+    lon, lat, pairs = hex_cells(h3.grid_disk(h3.latlng_to_cell(40.4, 49.85, 8), 1))
+    with pytest.raises(SchemaError, match="look like degrees"):
+        network_from_cells(centre_x=lon, centre_y=lat, neighbours=pairs, speed_kmh=30, plane=Plane(49.85, 40.4))
+
+
 def test_hexagons_make_a_network() -> None:
     import h3
 

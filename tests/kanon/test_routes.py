@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
+import shapely
 from anonkit.base.errors import PrivacyLeakError, SchemaError
 from anonkit.classes import Protection
 from anonkit.geo.bins import TimeBins
@@ -19,6 +24,7 @@ from anonkit.kanon.perturb import KEY_SPACE, CellKeyNoise
 from anonkit.kanon.routes import RouteRule, passage_bins, speeds, turns, volumes, whole_passages
 from anonkit.kanon.routes_counting import REST, Riders, band, partition, perturbed, tally
 from anonkit.kanon.routes_junctions import Events, junction_events
+from anonkit.kanon.routes_product import RouteProduct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -348,6 +354,23 @@ def test_products_refuse_other_networks_and_other_things_than_walks() -> None:
     with pytest.raises(SchemaError, match="counted from matched walks"):
         turns([[0, 1]], riders(["a"]), TOWN, rule=rule(2))  # type: ignore[arg-type]
     assert product.to_geodataframe(TOWN).columns.tolist() == ["link", "bin", "trips", "street", "class", "geometry"]
+
+
+def test_whole_routes_have_one_line_each_and_can_be_exported(tmp_path: Path) -> None:
+    town = replace(TOWN, plane=Plane(centre_lon=49.85, centre_lat=40.4))
+    table = pd.DataFrame({"pattern": [0, 1], "links": [[0, 2], [2]], "length_m": [200.0, 100.0], "trips": [7, 9]})
+    routes = RouteProduct("patterns", table, town.digest, {"k": 3}).to_geodataframe(town)
+    lines = town.to_geodataframe().geometry
+    assert routes.geometry.geom_type.tolist() == ["LineString"] * 2
+    np.testing.assert_allclose(
+        shapely.length(routes.geometry), [shapely.length(lines[[0, 2]]).sum(), shapely.length(lines[2])]
+    )
+    routes.to_file(tmp_path / "routes.gpkg")
+    routes.to_parquet(tmp_path / "routes.parquet")
+    for again in (gpd.read_file(tmp_path / "routes.gpkg"), gpd.read_parquet(tmp_path / "routes.parquet")):
+        assert again["links"].tolist() == ["0 2", "2"]
+        assert again.crs.to_epsg() == 4326
+        np.testing.assert_allclose(shapely.length(again.geometry), shapely.length(routes.geometry))
 
 
 def test_the_tally_agrees_with_a_plain_count() -> None:

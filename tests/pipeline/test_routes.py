@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 import yaml
 from anonkit.base.errors import SchemaError
 from anonkit.coverage import coverage, link_times, recommend
@@ -152,6 +153,17 @@ def test_r31_a_recount_from_the_raw_fixes_finds_k_persons_on_every_route_in_full
         assert len(drivers) >= 3
         checked += 1
     assert checked >= 3
+
+
+def test_each_route_of_a_release_has_one_line_along_its_links(made: Any) -> None:
+    bundle = open_release(made.out)
+    routes, links = bundle.to_geodataframe("patterns"), bundle.links.set_index("link")
+    steps = pd.read_parquet(made.out / "pattern_links.parquet").sort_values(["pattern", "step"])
+    assert len(routes) == steps["pattern"].nunique() >= 3
+    for row in routes.itertuples():
+        own = links.loc[steps.loc[steps["pattern"] == row.pattern, "link"]]
+        assert row.geometry.geom_type == "LineString"
+        assert row.geometry.length == pytest.approx(shapely.length(own.geometry).sum())
 
 
 def walked(track: np.ndarray, links: list[np.ndarray]) -> bool:
