@@ -102,7 +102,7 @@ class CubeCounter:
             left = np.int64(min(allowed, self.total) - lost) if end < len(first) - 1 else np.int64(self.total)
             return int(walk(low, high, *rule, left))
 
-        for share in _PHASES:
+        for share in _PHASES if self._workers.threads > 1 else _PHASES[-2:]:
             end = int(np.searchsorted(starts, int(share * starts[-1])))
             shares = starts[begin] + np.array(self._workers.shares(int(starts[end] - starts[begin])))
             cuts = [begin, *np.searchsorted(starts, shares[1:-1]).tolist(), end]
