@@ -16,6 +16,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from anonkit.base.errors import SchemaError
+from anonkit.kanon.estimators_frames import taken
 from anonkit.kanon.estimators_input import Coded, code_table, is_table, plan_bytes, released_rows, released_table
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.models import DistinctDiversity, KAnonymity, Model, ShareModel
@@ -34,7 +35,7 @@ class KAnonymizer(BaseEstimator):
     measure : ``discernibility``, ``ncp``, ``class_size``, ``entropy`` or ``displacement``.
     hierarchies : column → Hierarchy, or a sequence; for a Table, cells and bins have their own.
     k_driver : threshold of drivers where it differs from ``k``.
-    sensitive : columns released as they are; each needs one of ``models``.
+    sensitive : columns released as they are; each needs one of ``models``, for which a null is no value.
     models : further conditions on each class.
     suppressed_unit : ``rows`` or ``persons``.
     person, driver : names of the columns.
@@ -106,22 +107,26 @@ class KAnonymizer(BaseEstimator):
     # ---- scikit-learn
     def fit(self, X: Any, y: Any = None) -> KAnonymizer:
         """Choose the levels on a table."""
-        self._fit(self._code(X))
+        self._fit(self._code(taken(X)))
         return self
 
     def transform(self, X: Any) -> Any:
         """Generalise to the learnt levels and release the classes of *this* table that satisfy every model."""
         if not self.__sklearn_is_fitted__():
             raise SchemaError("KAnonymizer has learnt no levels", hint="call fit first.")
+        X = taken(X)
         coded = self._code(X)
         return self._release(X, coded, self._problem(coded))
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:
         """``fit`` and ``transform`` on the same table, which is coded once."""
+        X = taken(X)
         coded = self._code(X)
         return self._release(X, coded, self._fit(coded))
 
     def _fit(self, coded: Coded) -> Problem:
+        if not coded.table.total_rows:
+            raise SchemaError("the table has no rows to choose levels by", hint="fit on the rows that shall leave.")
         result = search(
             coded.table,
             coded.hierarchies,
@@ -140,6 +145,10 @@ class KAnonymizer(BaseEstimator):
         return problem
 
     def _release(self, X: Any, coded: Coded, problem: Problem) -> Any:
+        named = {h.column: dict(enumerate(h.names)) for h in coded.hierarchies}
+        changed = [c for c, names in named.items() if names.get(self._levels.get(c, -1)) != self.levels_.get(c, "")]
+        if changed:
+            raise SchemaError(f"the hierarchies of {changed} are not those of fit", hint="fit again.")
         levels = tuple(self._levels[h.column] for h in coded.hierarchies)
         node, released = problem.released(levels)
         keep_units = is_table(X) if self.keep_units is None else self.keep_units
@@ -164,7 +173,9 @@ class KAnonymizer(BaseEstimator):
 
     def plan(self, X: Any) -> dict[str, int]:
         """Rows and bytes that ``fit`` would fetch from a Table, without fetching them."""
-        return plan_bytes(X, self._hierarchies_by_column(), self.person, self.driver, tuple(self.sensitive), self.among)
+        return plan_bytes(
+            taken(X), self._hierarchies_by_column(), self.person, self.driver, tuple(self.sensitive), self.among
+        )
 
     # ---- parts
     def _code(self, X: Any) -> Coded:
@@ -197,6 +208,11 @@ class KAnonymizer(BaseEstimator):
         for unit in self._units():
             least = self.k_driver if unit == "driver" and self.k_driver is not None else self.k
             found.append(KAnonymity(k=least, protect=unit))  # type: ignore[arg-type]
+        unknown = sorted({m.sensitive for m in self.models if hasattr(m, "sensitive")} - set(self.sensitive))
+        if unknown:
+            raise SchemaError(
+                f"models look at the columns {unknown}, which are not sensitive", hint=f"sensitive={unknown}."
+            )
         covered = {m.sensitive for m in self.models if isinstance(m, (ShareModel, DistinctDiversity))}
         bare = sorted(set(self.sensitive) - covered)
         if bare:

@@ -130,9 +130,14 @@ class Hierarchy:
             numbers[null] = place[0]
         outside = int((numbers < 0).sum())
         if outside:
+            kinds = {
+                "text" if isinstance(v, str) else "number" for v in (*known[:1].tolist(), *self.labels[0][:1].tolist())
+            }
             raise SchemaError(
                 f"column '{self.column}' has {outside} rows whose value is not in its hierarchy",
-                hint="add the values to the hierarchy; it must be complete.",
+                hint="add the values to the hierarchy; it must be complete."
+                if len(kinds) == 1
+                else "one is text and the other numbers: read both as the same.",
             )
         return numbers
 
@@ -242,6 +247,17 @@ class Hierarchy:
             raise SchemaError(
                 f"hierarchy '{column}' is not complete: {short} lines have fewer than {max(widths)} levels",
                 hint=f"each line needs {max(widths)} fields, separated by '{separator}'.",
+            )
+        others = [mark for mark in ",;\t|" if mark != separator and all(mark in line[0] for line in lines)]
+        if widths == {1} and others:
+            raise SchemaError(
+                f"hierarchy '{column}' has one field a line", hint=f"is {others[0]!r} its separator, not '{separator}'?"
+            )
+        empty = sum(not text.strip() for line in lines for text in line)
+        if empty:
+            raise SchemaError(
+                f"hierarchy '{column}' is not complete: {empty} fields are empty",
+                hint=f"a null of the table is '{UNKNOWN}'; the last level is '{ANY}'.",
             )
         table = np.array(lines, dtype=object)
         return cls.from_levels(column, table[:, 0], {f"level{i}": table[:, i] for i in range(1, table.shape[1])})

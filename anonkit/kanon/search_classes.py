@@ -239,7 +239,7 @@ class ClassCounter:
         if name in self.table.units:
             pairs = self.table.units[name]
             return pairs.classes, pairs.units
-        if name.startswith("values:"):
+        if name.removeprefix("values:") in self.table.sensitive:
             sensitive = self.table.sensitive[name.removeprefix("values:")]
             keep = np.ones(len(sensitive.values), dtype=bool)
             if sensitive.persons is not None and not self.count_rows:

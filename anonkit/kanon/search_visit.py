@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -59,9 +60,10 @@ class Problem:
         suppressed_unit: str,
         measure_options: Mapping[str, float] | None = None,
     ) -> None:
-        if not 0 <= max_suppressed <= 1 or suppressed_unit not in ("rows", "persons"):
+        share = max_suppressed if isinstance(max_suppressed, Real) else -1.0
+        if not 0 <= share <= 1 or suppressed_unit not in ("rows", "persons"):
             raise SchemaError(
-                f"suppression limit {max_suppressed} in '{suppressed_unit}'",
+                f"suppression limit {max_suppressed!r} in '{suppressed_unit}'",
                 hint="a share from 0 to 1, in 'rows' or 'persons'.",
             )
         if suppressed_unit == "persons" and "person" not in table.units:
@@ -76,7 +78,9 @@ class Problem:
         self.shape = tuple(h.height for h in hierarchies)
         self.limit_persons = suppressed_unit == "persons"
         whole = table.units["person"].total if self.limit_persons else table.total_rows
-        self.allowed = max_suppressed * whole + 1e-9
+        if self.limit_persons and table.total_rows and not whole:
+            raise SchemaError("a suppression limit in persons, and no row has a person", hint="limit rows.")
+        self.allowed = min(max_suppressed * whole, max(whole - 1, 0)) + 1e-9  # ruling 37: no table of nothing
         thresholds: dict[str, int] = {}
         for model in models:
             part = model.threshold()
@@ -199,6 +203,7 @@ class Problem:
                 passing[places] = self._undominated(model, number[base], len(places))
             elif isinstance(model, ShareModel):
                 counts, overall = self._sensitive(model.sensitive)
+                model = model.over(self.table.sensitive[model.sensitive].labels)
                 passing[places] = _in_parts(
                     model,
                     number[base][counts["classes"]],
