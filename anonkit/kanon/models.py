@@ -11,7 +11,6 @@ None of them stops membership inference, and a diverse class can still tell much
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -19,21 +18,9 @@ import pandas as pd
 
 from anonkit.base.errors import SchemaError
 from anonkit.kanon.closeness import class_distances
+from anonkit.kanon.parameters import require_within, whole
 
 _TINY = 1e-12
-
-
-def _whole(value: object) -> bool:
-    """A whole number of one or more; True is none."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1
-
-
-def _within(model: Model, name: str, low: float, high: float = np.inf) -> None:
-    """A parameter of a model that is a number from ``low`` to ``high``."""
-    value = getattr(model, name)
-    if not isinstance(value, Real) or isinstance(value, bool) or not low <= value <= high:
-        span = f"from {low:g}" + ("" if high == np.inf else f" to {high:g}")
-        raise SchemaError(f"{type(model).__name__} with {name}={value!r}", hint=f"a number {span}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +53,7 @@ class KAnonymity(Model):
     monotone_unsuppressed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not _whole(self.k) or self.protect not in ("person", "driver", "row"):
+        if not whole(self.k) or self.protect not in ("person", "driver", "row"):
             raise SchemaError(
                 f"k-anonymity with k={self.k!r} for '{self.protect}'",
                 hint="a whole number k >= 1 for person, driver or row.",
@@ -85,7 +72,7 @@ class KMap(Model):
     monotone_unsuppressed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not _whole(self.k):
+        if not whole(self.k):
             raise SchemaError(f"k-map with k={self.k!r}", hint="a whole number k >= 1.")
 
     def threshold(self) -> tuple[str, int]:
@@ -102,7 +89,7 @@ class DistinctDiversity(Model):
     monotone_unsuppressed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not _whole(self.l):
+        if not whole(self.l):
             raise SchemaError(f"diversity with l={self.l!r}", hint="a whole number l >= 1.")
 
     def threshold(self) -> tuple[str, int]:
@@ -118,7 +105,7 @@ class Dominance(Model):
     monotone_unsuppressed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _within(self, "limit", 0, 1)
+        require_within(self, "limit", 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +140,7 @@ class EntropyDiversity(ShareModel):
     monotone_unsuppressed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _within(self, "l", 1)
+        require_within(self, "l", 1)
 
     def value(self, counts: np.ndarray, overall: np.ndarray) -> np.ndarray:
         q = _shares(counts)
@@ -175,8 +162,8 @@ class RecursiveDiversity(ShareModel):
     monotone_unsuppressed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _within(self, "c", 0)
-        if not _whole(self.l):
+        require_within(self, "c", 0)
+        if not whole(self.l):
             raise SchemaError(f"recursive diversity with l={self.l!r}", hint="a whole number l >= 1.")
 
     def value(self, counts: np.ndarray, overall: np.ndarray) -> np.ndarray:
@@ -201,7 +188,7 @@ class TCloseness(ShareModel):
     monotone_unsuppressed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _within(self, "t", 0, 1)
+        require_within(self, "t", 0, 1)
         if self.distance not in ("equal", "ordered", "hierarchical"):
             raise SchemaError(f"no distance '{self.distance}'", hint="equal, ordered or hierarchical.")
 
@@ -238,7 +225,7 @@ class AlphaK(ShareModel):
     monotone_unsuppressed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _within(self, "alpha", 0, 1)
+        require_within(self, "alpha", 0, 1)
 
     def over(self, labels: np.ndarray) -> Self:
         if self.of_value is None:
@@ -268,7 +255,7 @@ class BetaLikeness(ShareModel):
     monotone_unsuppressed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _within(self, "beta", 0)
+        require_within(self, "beta", 0)
 
     def value(self, counts: np.ndarray, overall: np.ndarray) -> np.ndarray:
         """Largest relative gain of a value; a value that the table does not have is left out."""
@@ -296,7 +283,7 @@ class DeltaDisclosure(ShareModel):
     absent: Literal["ignore", "violates"] = "ignore"
 
     def __post_init__(self) -> None:
-        _within(self, "delta", 0)
+        require_within(self, "delta", 0)
 
     def value(self, counts: np.ndarray, overall: np.ndarray) -> np.ndarray:
         p = overall / max(overall.sum(), 1)

@@ -81,7 +81,7 @@ class _Numeric(BaseEstimator):
     def _of(self, frame: pd.DataFrame, person: np.ndarray, columns: list[str]) -> pd.DataFrame:
         """The released rows of one pattern of nulls."""
         if columns:
-            values = {name: frame[name].to_numpy(dtype=np.float64) for name in columns}
+            values = {name: _floats(frame[name]) for name in columns}
             told, stands = self._made(values, person, {name: self.rasters[name] for name in columns})
         else:
             enough = len(np.unique(person[person >= 0])) >= self.k
@@ -183,3 +183,12 @@ class Microaggregator(_Numeric):
 
     def _nothing(self) -> Any:
         return np.nan
+
+
+def _floats(values: pd.Series) -> np.ndarray:
+    try:
+        return values.to_numpy(dtype=np.float64)
+    except (TypeError, ValueError):  # whose text would tell a value
+        raise SchemaError(
+            f"column '{values.name}' has values that are no numbers", hint="read it as numbers."
+        ) from None
