@@ -237,23 +237,25 @@ def released_table(
     others = [*sensitive, *(u for u in units if u in data.schema)]
     labels = [_tidy(h.labels[level]) for h, level in zip(coded.hierarchies, levels, strict=True)]
     listed = [identifier(h.column) for h in coded.hierarchies]
-    classes: dict[str, Any] = {f"k{j}": pa.array(labels[j][node.codes[j][released]]) for j in range(len(labels))}
+    numbers = {f"k{j}": node.codes[j][released] for j in range(len(labels))}
     order = ", ".join(listed)
     if not others:  # made of classes alone, so that no order of rows can be in it
+        classes = {name: pa.array(labels[j][numbers[name]]) for j, name in enumerate(numbers)}
         counted = pa.table(classes | {"n": node.rows[released]}).sort_by([(name, "ascending") for name in classes])
         shown = ", ".join(f"k{j} AS {name}" for j, name in enumerate(listed))
         query = f"SELECT {shown} FROM (SELECT *, unnest(range(n)) FROM {{classes}})"
         frame = session.frame(query, classes=session.from_arrow(counted))
     else:
-        tables: dict[str, Any] = {"rows": data.frame, "classes": session.from_arrow(pa.table(classes))}
+        tables: dict[str, Any] = {"rows": data.frame, "classes": session.from_arrow(pa.table(numbers))}
         joins, shown_rows, keys = [], [], []
         for j, (h, level) in enumerate(zip(coded.hierarchies, levels, strict=True)):
             values = coded.values[h.column]
-            told = pa.array(labels[j][h.codes[level][values.numbers]])
-            tables[f"m{j}"] = session.from_arrow(pa.table({"value": values.raw, "label": told}))
+            number = h.codes[level][values.numbers]  # not its label: two values may be told by one word
+            listed_values = {"value": values.raw, "number": pa.array(number), "label": pa.array(labels[j][number])}
+            tables[f"m{j}"] = session.from_arrow(pa.table(listed_values))
             joins.append(f"JOIN {{m{j}}} m{j} ON r.{listed[j]} IS NOT DISTINCT FROM m{j}.value")
             shown_rows.append(f"m{j}.label AS {listed[j]}")
-            keys.append(f"m{j}.label = c.k{j}")
+            keys.append(f"m{j}.number = c.k{j}")
         shown_rows += [f"r.{identifier(name)}" for name in others]
         joins.append(f"JOIN {{classes}} c ON {' AND '.join(keys)}")
         query = f"SELECT {', '.join(shown_rows)} FROM {{rows}} r {' '.join(joins)} ORDER BY {order}"

@@ -153,10 +153,16 @@ class Hierarchy:
         """The same hierarchy with a base value for null: its own category, never a wildcard."""
         if UNKNOWN in {str(v) for v in self.labels[0]}:
             return self
-        codes, labels = [], []
+        codes, labels, same = [], [], None
         for level in range(self.height):
             old = self.labels[level]
-            if len(old) == 1 and level == self.height - 1:
+            if same is None and level:  # a coarser value of that name takes the null in, and its parents follow
+                named = np.flatnonzero(old[self.codes[level]].astype(str) == UNKNOWN)
+                same = int(named[0]) if len(named) else None
+            if same is not None:
+                codes.append(np.append(self.codes[level], self.codes[level][same]).astype(np.int32))
+                labels.append(old)
+            elif len(old) == 1 and level == self.height - 1:
                 codes.append(np.append(self.codes[level], 0).astype(np.int32))
                 labels.append(old)
             else:

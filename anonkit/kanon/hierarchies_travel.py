@@ -80,13 +80,13 @@ def intervals(
     inner = np.arange(count)
 
     def name(low: float, width: float) -> str:
-        return f"[{low:g}, {min(low + width, upper):g})"
+        return f"[{low:.12g}, {min(low + width, upper):.12g})"
 
     levels: list[np.ndarray] = []
     for width in widths:
         step = round(width / widths[0])
         texts = [name(lower + int(i) // step * width, width) for i in inner]
-        levels.append(np.array([f"< {lower:g}", *texts, f">= {upper:g}"], dtype=object))
+        levels.append(np.array([f"< {lower:.12g}", *texts, f">= {upper:.12g}"], dtype=object))
     base = levels.pop(0)
     titles = [f"{width:g}" for width in widths]
     wider: dict[str, np.ndarray] = dict(zip(titles[1:], levels, strict=True))

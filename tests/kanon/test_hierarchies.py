@@ -114,3 +114,18 @@ def test_intervals_need_numbers_and_widths_that_are_some() -> None:
         intervals("fare", lower=0, upper=10, widths=[5]).encode(["1", "x"])
     with pytest.raises(SchemaError, match="lower < upper and a width"):
         intervals("fare", lower=0, upper=10, widths=[-5])
+
+
+def test_a_null_and_a_district_of_that_name_are_told_by_one_word_and_are_one() -> None:
+    """Zone c lies in the district "unknown"; a null is a zone of its own and joins that district, and its city."""
+    paths = {"a": ["north", "east"], "b": ["north", "east"], "c": ["unknown", "west"]}
+    zone = Hierarchy.from_mapping("zone", paths).with_unknown()
+    assert zone.sizes == (4, 2, 2)
+    assert zone.labels_of([None, "c"], level=0).tolist() == ["unknown", "c"]
+    assert zone.labels_of([None, "c"], level=1).tolist() == ["unknown", "unknown"]
+    assert zone.labels_of([None, "c"], level=2).tolist() == ["west", "west"]
+
+
+def test_bounds_of_seven_digits_are_told_apart() -> None:
+    wide = intervals("epoch_s", lower=1_700_000_000, upper=1_700_000_300, widths=[100])
+    assert wide.labels[0].tolist()[1:3] == ["[1700000000, 1700000100)", "[1700000100, 1700000200)"]
