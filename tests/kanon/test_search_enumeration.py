@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from anonkit.base.errors import SchemaError
 from anonkit.kanon.hierarchies import Hierarchy
-from anonkit.kanon.measures import MEASURES
+from anonkit.kanon.measures import MEASURES, Counted
 from anonkit.kanon.models import (
     AlphaK,
     BetaLikeness,
@@ -438,3 +438,24 @@ def test_r02_shares_of_people_who_cannot_be_matched_are_refused() -> None:
     models = [KAnonymity(k=2, protect="person"), Dominance(limit=0.5)]
     with pytest.raises(SchemaError, match="cannot be matched"):
         search(table, [zone], models, max_suppressed=0.0)
+
+
+@pytest.mark.parametrize("measure", ["discernibility", "class_size"])
+def test_r10_twin_that_takes_each_node_for_one_that_splits_nothing_misses_the_best(
+    measure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = np.arange(8)
+    levels = {"pair": base // 2, "half": base // 4, "any": base // 8}
+    hierarchies = [Hierarchy.from_levels(f"c{j}", base, levels) for j in range(3)]
+
+    def loss(seed: int) -> float:
+        codes = np.random.default_rng(seed).integers(0, 8, (3, 200))
+        table = ClassTable.of({h.column: c for h, c in zip(hierarchies, codes, strict=True)}, sizes=[8] * 3)
+        return search(table, hierarchies, [KAnonymity(k=3, protect="row")], max_suppressed=0.1, measure=measure).loss
+
+    best = [loss(seed) for seed in range(12)]
+    splits = Counted.splits
+    monkeypatch.setattr(Counted, "splits", lambda *given: np.ones_like(splits(*given)))
+    fooled = [loss(seed) for seed in range(12)]
+    assert all(b <= f for b, f in zip(best, fooled, strict=True))
+    assert any(b < f for b, f in zip(best, fooled, strict=True))
