@@ -9,7 +9,7 @@ One released table is safe by itself; a second one of the same people needs the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,7 @@ from anonkit.kanon.estimators_input import Coded, code_table, is_table, plan_byt
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.models import DistinctDiversity, KAnonymity, Model, ShareModel
 from anonkit.kanon.search import SearchResult, search
-from anonkit.kanon.search_visit import Problem
+from anonkit.kanon.search_visit import Problem, Visit
 
 
 class KAnonymizer(BaseEstimator):
@@ -42,6 +42,8 @@ class KAnonymizer(BaseEstimator):
     among : column of groups of operators between which persons cannot be matched; a class then holds the most that one
         group has of it, never the sum (ruling 2).
     population : data frame of a public population, one row a person, with the columns that have hierarchies; for ``KMap``.
+    time_budget_s : stop after this time with the best so far; ``result_.bound`` is what no table can lose less than.
+    on_visit : told of each node that ``fit`` looks at, the best loss and the bound so far. Inside only.
     keep_units : keep person and driver columns; default on a Table only, where their role forbids release.
 
     Attributes
@@ -87,6 +89,7 @@ class KAnonymizer(BaseEstimator):
         population: pd.DataFrame | None = None,
         keep_units: bool | None = None,
         time_budget_s: float | None = None,
+        on_visit: Callable[[Visit, float, float], None] | None = None,
     ) -> None:
         self.k = k
         self.protect = protect
@@ -103,6 +106,7 @@ class KAnonymizer(BaseEstimator):
         self.population = population
         self.keep_units = keep_units
         self.time_budget_s = time_budget_s
+        self.on_visit = on_visit
 
     # ---- scikit-learn
     def fit(self, X: Any, y: Any = None) -> KAnonymizer:
@@ -135,6 +139,7 @@ class KAnonymizer(BaseEstimator):
             measure=self.measure,
             suppressed_unit=self.suppressed_unit,
             time_budget_s=self.time_budget_s,
+            on_visit=self.on_visit,
         )
         self.result_: SearchResult = result
         self.dropped_: tuple[str, ...] = coded.dropped

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import anonkit.kanon.estimators_groups as estimators_groups
 import geopandas as gpd
 import numpy as np
@@ -253,3 +255,15 @@ def test_rows_of_two_values_that_are_told_by_one_word_leave_once() -> None:
     anon = KAnonymizer(**{**setting, "k": 2}).fit(table)
     anon._levels["line"], anon.levels_["line"] = 1, "number"
     assert anon.transform(table).to_pandas()["line"].tolist() == ["1"] * 4
+
+
+def test_progress_of_the_search_can_be_seen_and_its_bound_never_passes_the_optimum() -> None:
+    seen: list[tuple[str, float, float]] = []
+    anon = KAnonymizer(
+        **{**SETTINGS, "k": 8}, on_visit=lambda visit, best, bound: seen.append((visit.verdict, best, bound))
+    )
+    found = anon.fit(trips()).result_
+    assert len(seen) == len(found.visits) == len(found.explored())
+    assert all(later <= sooner for (_, sooner, _), (_, later, _) in pairwise(seen))
+    assert all(bound <= found.loss + 1e-6 for _, _, bound in seen)
+    assert seen[-1][1] == found.loss
