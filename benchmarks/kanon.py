@@ -266,11 +266,11 @@ def others(install: bool) -> None:
     options = {"models": [KAnonymity(k=5, protect="row")], "max_suppressed": 0.05, "measure": "ncp"}
     search(table, hierarchies, **options)
     with tempfile.TemporaryDirectory(prefix="anonkit-others-") as folder:
-        python = Path(folder) / "env/bin/python"
-        subprocess.run(["uv", "venv", "-q", "--python", sys.version.split()[0], python.parents[1]], check=True)
-        subprocess.run(
-            ["uv", "pip", "install", "-q", "--python", python, "anjana==1.2.3", "pycanon==1.3.5"], check=True
-        )
+        home = Path(folder) / "env"
+        python = home / "bin/python"
+        subprocess.run([sys.executable, "-m", "venv", home], check=True)
+        wanted = ["anjana==1.2.3", "pycanon==1.3.5"]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted], check=True)
         command = [python, "-c", OTHERS, REAL / "adult", ",".join(COLUMNS)]
         told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
     clock, _, found = timed(table, hierarchies, repeats=3, **options)

@@ -19,6 +19,7 @@ import numpy as np
 from anonkit.base.errors import SchemaError
 from anonkit.kanon.adaptive_attack import RefinementVerdict, attack_rests
 from anonkit.kanon.hierarchies import Hierarchy
+from anonkit.kanon.parameters import whole
 from anonkit.kanon.search_tables import group_codes
 
 
@@ -89,11 +90,18 @@ def adapt(
     [0, 0, 1, 1, 1]
     """
     plan = tuple(tuple(int(x) for x in step) for step in steps)
+    heights = [h.height for h in hierarchies]
+    if any(
+        len(step) != len(heights) or any(not 0 <= x < n for x, n in zip(step, heights, strict=True)) for step in plan
+    ):
+        raise SchemaError("an adaptive step has one level of each hierarchy", hint=f"levels below {heights}.")
     for finer, coarser in itertools.pairwise(plan):
         if any(b < a for a, b in zip(finer, coarser, strict=True)):
             raise SchemaError("adaptive steps must grow coarser", hint="level tuples, finest first.")
-    if not plan or k < 2:
-        raise SchemaError("adaptive recoding needs k >= 2 and at least one step", hint="steps=[(0, 0), (1, 1), …].")
+    if not plan or not whole(k, least=2):
+        raise SchemaError(
+            "adaptive recoding needs a whole number k >= 2 and at least one step", hint="steps=[(0, 0), (1, 1), …]."
+        )
     rows = len(person)
     where, group = np.full(rows, -1, dtype=np.int64), np.full(rows, -1, dtype=np.int64)
     persons: list[int] = []

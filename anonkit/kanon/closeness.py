@@ -32,7 +32,7 @@ def class_distances(shares: np.ndarray, overall: np.ndarray, *, kind: str, tree:
         if tree is None or tree.sizes[0] != surplus.shape[1] or tree.sizes[-1] != 1:
             raise SchemaError(
                 "hierarchical t-closeness needs a tree over the column's values that ends in one root",
-                hint="a Hierarchy whose base values are the labels, in their order.",
+                hint="a Hierarchy that has each of them as a base value, and one value for all on its last level.",
             )
         return _tree_distance(surplus, tree)
     raise SchemaError(f"no distance '{kind}'", hint="equal, ordered or hierarchical.")

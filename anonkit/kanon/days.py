@@ -17,6 +17,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from anonkit.base.errors import SchemaError
+from anonkit.kanon.estimators_frames import taken
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.setvalued import protect_sets
 from anonkit.schema import Table
@@ -76,6 +77,7 @@ class DaySets(BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> DaySets:
         """Look at the names of the columns; nothing of the rows is learnt."""
+        X = taken(X)
         names = list(X.schema.names) if isinstance(X, Table) else list(X.columns)
         missing = [name for name in self._wanted() if name not in names]
         if missing:
@@ -87,11 +89,11 @@ class DaySets(BaseEstimator):
         """One row a person and day of *this* table: ``places``, and the day where it is told; sorted by themselves."""
         if not hasattr(self, "dropped_"):
             raise SchemaError("DaySets does not know the columns yet", hint="call fit first.")
-        wanted = self._wanted()
+        X, wanted = taken(X), self._wanted()
         if isinstance(X, Table):
             frame = X.session.collect(X.frame.select(*wanted)).to_pandas()
         else:
-            frame = pd.DataFrame(X)[wanted].reset_index(drop=True)
+            frame = X[wanted].reset_index(drop=True)
         frame = frame[frame[self.protect].notna() & frame[self.day].notna()]
         if self.order is not None:
             frame = frame.sort_values([self.order], kind="stable")
@@ -100,7 +102,7 @@ class DaySets(BaseEstimator):
         made = [self._protected(rows, tree) for rows in parts if len(rows)]
         columns = [*([self.day] if self.tell_day else []), "places"]
         told = pd.concat(made, ignore_index=True) if made else pd.DataFrame(columns=[*columns, "n"])
-        self.left_out_: int = len(pd.DataFrame(X) if not isinstance(X, Table) else range(len(X))) - int(told["n"].sum())
+        self.left_out_: int = len(X) - int(told["n"].sum())
         return told[columns].sort_values(columns, key=lambda s: s.astype(str), ignore_index=True)
 
     def fit_transform(self, X: Any, y: Any = None) -> pd.DataFrame:

@@ -9,18 +9,19 @@ One released table is safe by itself; a second one of the same people needs the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from sklearn.base import BaseEstimator
 
 from anonkit.base.errors import SchemaError
+from anonkit.kanon.estimators_frames import taken
 from anonkit.kanon.estimators_input import Coded, code_table, is_table, plan_bytes, released_rows, released_table
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.models import DistinctDiversity, KAnonymity, Model, ShareModel
 from anonkit.kanon.search import SearchResult, search
-from anonkit.kanon.search_visit import Problem
+from anonkit.kanon.search_visit import Problem, Visit
 
 
 class KAnonymizer(BaseEstimator):
@@ -34,13 +35,15 @@ class KAnonymizer(BaseEstimator):
     measure : ``discernibility``, ``ncp``, ``class_size``, ``entropy`` or ``displacement``.
     hierarchies : column → Hierarchy, or a sequence; for a Table, cells and bins have their own.
     k_driver : threshold of drivers where it differs from ``k``.
-    sensitive : columns released as they are; each needs one of ``models``.
+    sensitive : columns released as they are; each needs one of ``models``, for which a null is no value.
     models : further conditions on each class.
     suppressed_unit : ``rows`` or ``persons``.
     person, driver : names of the columns.
     among : column of groups of operators between which persons cannot be matched; a class then holds the most that one
         group has of it, never the sum (ruling 2).
     population : data frame of a public population, one row a person, with the columns that have hierarchies; for ``KMap``.
+    time_budget_s : stop after this time with the best so far; ``result_.bound`` is what no table can lose less than.
+    on_visit : told of each node that ``fit`` looks at, the best loss and the bound so far. Inside only.
     keep_units : keep person and driver columns; default on a Table only, where their role forbids release.
 
     Attributes
@@ -86,6 +89,7 @@ class KAnonymizer(BaseEstimator):
         population: pd.DataFrame | None = None,
         keep_units: bool | None = None,
         time_budget_s: float | None = None,
+        on_visit: Callable[[Visit, float, float], None] | None = None,
     ) -> None:
         self.k = k
         self.protect = protect
@@ -102,26 +106,31 @@ class KAnonymizer(BaseEstimator):
         self.population = population
         self.keep_units = keep_units
         self.time_budget_s = time_budget_s
+        self.on_visit = on_visit
 
     # ---- scikit-learn
     def fit(self, X: Any, y: Any = None) -> KAnonymizer:
         """Choose the levels on a table."""
-        self._fit(self._code(X))
+        self._fit(self._code(taken(X)))
         return self
 
     def transform(self, X: Any) -> Any:
         """Generalise to the learnt levels and release the classes of *this* table that satisfy every model."""
         if not self.__sklearn_is_fitted__():
             raise SchemaError("KAnonymizer has learnt no levels", hint="call fit first.")
+        X = taken(X)
         coded = self._code(X)
         return self._release(X, coded, self._problem(coded))
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:
         """``fit`` and ``transform`` on the same table, which is coded once."""
+        X = taken(X)
         coded = self._code(X)
         return self._release(X, coded, self._fit(coded))
 
     def _fit(self, coded: Coded) -> Problem:
+        if not coded.table.total_rows:
+            raise SchemaError("the table has no rows to choose levels by", hint="fit on the rows that shall leave.")
         result = search(
             coded.table,
             coded.hierarchies,
@@ -130,6 +139,7 @@ class KAnonymizer(BaseEstimator):
             measure=self.measure,
             suppressed_unit=self.suppressed_unit,
             time_budget_s=self.time_budget_s,
+            on_visit=self.on_visit,
         )
         self.result_: SearchResult = result
         self.dropped_: tuple[str, ...] = coded.dropped
@@ -140,6 +150,10 @@ class KAnonymizer(BaseEstimator):
         return problem
 
     def _release(self, X: Any, coded: Coded, problem: Problem) -> Any:
+        named = {h.column: dict(enumerate(h.names)) for h in coded.hierarchies}
+        changed = [c for c, names in named.items() if names.get(self._levels.get(c, -1)) != self.levels_.get(c, "")]
+        if changed:
+            raise SchemaError(f"the hierarchies of {changed} are not those of fit", hint="fit again.")
         levels = tuple(self._levels[h.column] for h in coded.hierarchies)
         node, released = problem.released(levels)
         keep_units = is_table(X) if self.keep_units is None else self.keep_units
@@ -164,7 +178,9 @@ class KAnonymizer(BaseEstimator):
 
     def plan(self, X: Any) -> dict[str, int]:
         """Rows and bytes that ``fit`` would fetch from a Table, without fetching them."""
-        return plan_bytes(X, self._hierarchies_by_column(), self.person, self.driver, tuple(self.sensitive), self.among)
+        return plan_bytes(
+            taken(X), self._hierarchies_by_column(), self.person, self.driver, tuple(self.sensitive), self.among
+        )
 
     # ---- parts
     def _code(self, X: Any) -> Coded:
@@ -197,6 +213,11 @@ class KAnonymizer(BaseEstimator):
         for unit in self._units():
             least = self.k_driver if unit == "driver" and self.k_driver is not None else self.k
             found.append(KAnonymity(k=least, protect=unit))  # type: ignore[arg-type]
+        unknown = sorted({m.sensitive for m in self.models if hasattr(m, "sensitive")} - set(self.sensitive))
+        if unknown:
+            raise SchemaError(
+                f"models look at the columns {unknown}, which are not sensitive", hint=f"sensitive={unknown}."
+            )
         covered = {m.sensitive for m in self.models if isinstance(m, (ShareModel, DistinctDiversity))}
         bare = sorted(set(self.sensitive) - covered)
         if bare:

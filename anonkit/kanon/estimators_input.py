@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from anonkit.base.errors import SchemaError
 from anonkit.engine import Session, identifier
+from anonkit.kanon.estimators_frames import numbered
 from anonkit.kanon.estimators_groups import Grouping, Values, fetch, grouping, occurring, planned, unpacked
 from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.hierarchies_travel import clock_time, nested_grid
@@ -57,7 +58,6 @@ def code_table(
 ) -> Coded:
     """Code a table's quasi-identifiers, units and sensitive columns, and the same columns of a public population."""
     wanted = {"person": person, "driver": driver}
-    beside = sensitive if among is None or among in (hierarchies or {}) else (*sensitive, among)
     names = list(data.schema.names) if is_table(data) else list(data.columns)
     missing = [wanted[u] for u in needed if u in wanted and wanted[u] not in names]
     if missing:
@@ -80,7 +80,7 @@ def code_table(
         person=units.get("person"),
         driver=units.get("driver"),
         among=None if among is None else unit_numbers(frame[among]),
-        sensitive={name: _numbered(frame[name]) for name in sensitive},
+        sensitive={name: numbered(frame[name]) for name in sensitive},
         population=_coded_population(population, made),
     )
     kept = {*made, *sensitive}
@@ -105,7 +105,7 @@ def _coded_groups(
         "driver": groups.units.get("driver"),
         "among": None if among is None else groups.beside[among],
         "count": groups.count,
-        "sensitive": {name: (groups.beside[name], _numbered(_series(plan.beside[name].raw))[1]) for name in sensitive},
+        "sensitive": {name: (groups.beside[name], numbered(_series(plan.beside[name].raw))[1]) for name in sensitive},
     }
     people = _coded_population(population, plan.hierarchies)
     codes, packed = groups.codes, [] if groups.packed is None else [groups.packed]
@@ -141,7 +141,7 @@ def _grouping(
     numbers = {name: _encoded(data, h, series[name]) for name, h in made.items()}
     others = {}
     for name in beside:
-        number = unit_numbers(series[name]) if name == among and name not in sensitive else _numbered(series[name])[0]
+        number = unit_numbers(series[name]) if name == among and name not in sensitive else numbered(series[name])[0]
         others[name] = Values(raw=found[name], numbers=number, size=len(number))
     units = {unit: column for unit, column in wanted.items() if column in data.schema}
     return grouping(data, made, found, numbers, others, units)
@@ -185,12 +185,6 @@ def _check_columns(needed: Sequence[str], quasi: Sequence[str] | Mapping[str, An
 
 def _series(raw: Any) -> pd.Series:
     return pd.Series(raw.to_pandas())
-
-
-def _numbered(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of values by the order of their text, and the texts."""
-    labels, number = np.unique(values.astype(str).to_numpy(), return_inverse=True)
-    return number.ravel(), labels
 
 
 def plan_bytes(
@@ -243,23 +237,25 @@ def released_table(
     others = [*sensitive, *(u for u in units if u in data.schema)]
     labels = [_tidy(h.labels[level]) for h, level in zip(coded.hierarchies, levels, strict=True)]
     listed = [identifier(h.column) for h in coded.hierarchies]
-    classes: dict[str, Any] = {f"k{j}": pa.array(labels[j][node.codes[j][released]]) for j in range(len(labels))}
+    numbers = {f"k{j}": node.codes[j][released] for j in range(len(labels))}
     order = ", ".join(listed)
     if not others:  # made of classes alone, so that no order of rows can be in it
+        classes = {name: pa.array(labels[j][numbers[name]]) for j, name in enumerate(numbers)}
         counted = pa.table(classes | {"n": node.rows[released]}).sort_by([(name, "ascending") for name in classes])
         shown = ", ".join(f"k{j} AS {name}" for j, name in enumerate(listed))
         query = f"SELECT {shown} FROM (SELECT *, unnest(range(n)) FROM {{classes}})"
         frame = session.frame(query, classes=session.from_arrow(counted))
     else:
-        tables: dict[str, Any] = {"rows": data.frame, "classes": session.from_arrow(pa.table(classes))}
+        tables: dict[str, Any] = {"rows": data.frame, "classes": session.from_arrow(pa.table(numbers))}
         joins, shown_rows, keys = [], [], []
         for j, (h, level) in enumerate(zip(coded.hierarchies, levels, strict=True)):
             values = coded.values[h.column]
-            told = pa.array(labels[j][h.codes[level][values.numbers]])
-            tables[f"m{j}"] = session.from_arrow(pa.table({"value": values.raw, "label": told}))
+            number = h.codes[level][values.numbers]  # not its label: two values may be told by one word
+            listed_values = {"value": values.raw, "number": pa.array(number), "label": pa.array(labels[j][number])}
+            tables[f"m{j}"] = session.from_arrow(pa.table(listed_values))
             joins.append(f"JOIN {{m{j}}} m{j} ON r.{listed[j]} IS NOT DISTINCT FROM m{j}.value")
             shown_rows.append(f"m{j}.label AS {listed[j]}")
-            keys.append(f"m{j}.label = c.k{j}")
+            keys.append(f"m{j}.number = c.k{j}")
         shown_rows += [f"r.{identifier(name)}" for name in others]
         joins.append(f"JOIN {{classes}} c ON {' AND '.join(keys)}")
         query = f"SELECT {', '.join(shown_rows)} FROM {{rows}} r {' '.join(joins)} ORDER BY {order}"

@@ -130,9 +130,14 @@ class Hierarchy:
             numbers[null] = place[0]
         outside = int((numbers < 0).sum())
         if outside:
+            kinds = {
+                "text" if isinstance(v, str) else "number" for v in (*known[:1].tolist(), *self.labels[0][:1].tolist())
+            }
             raise SchemaError(
                 f"column '{self.column}' has {outside} rows whose value is not in its hierarchy",
-                hint="add the values to the hierarchy; it must be complete.",
+                hint="add the values to the hierarchy; it must be complete."
+                if len(kinds) == 1
+                else "one is text and the other numbers: read both as the same.",
             )
         return numbers
 
@@ -148,10 +153,16 @@ class Hierarchy:
         """The same hierarchy with a base value for null: its own category, never a wildcard."""
         if UNKNOWN in {str(v) for v in self.labels[0]}:
             return self
-        codes, labels = [], []
+        codes, labels, same = [], [], None
         for level in range(self.height):
             old = self.labels[level]
-            if len(old) == 1 and level == self.height - 1:
+            if same is None and level:  # a coarser value of that name takes the null in, and its parents follow
+                named = np.flatnonzero(old[self.codes[level]].astype(str) == UNKNOWN)
+                same = int(named[0]) if len(named) else None
+            if same is not None:
+                codes.append(np.append(self.codes[level], self.codes[level][same]).astype(np.int32))
+                labels.append(old)
+            elif len(old) == 1 and level == self.height - 1:
                 codes.append(np.append(self.codes[level], 0).astype(np.int32))
                 labels.append(old)
             else:
@@ -242,6 +253,17 @@ class Hierarchy:
             raise SchemaError(
                 f"hierarchy '{column}' is not complete: {short} lines have fewer than {max(widths)} levels",
                 hint=f"each line needs {max(widths)} fields, separated by '{separator}'.",
+            )
+        others = [mark for mark in ",;\t|" if mark != separator and all(mark in line[0] for line in lines)]
+        if widths == {1} and others:
+            raise SchemaError(
+                f"hierarchy '{column}' has one field a line", hint=f"is {others[0]!r} its separator, not '{separator}'?"
+            )
+        empty = sum(not text.strip() for line in lines for text in line)
+        if empty:
+            raise SchemaError(
+                f"hierarchy '{column}' is not complete: {empty} fields are empty",
+                hint=f"a null of the table is '{UNKNOWN}'; the last level is '{ANY}'.",
             )
         table = np.array(lines, dtype=object)
         return cls.from_levels(column, table[:, 0], {f"level{i}": table[:, i] for i in range(1, table.shape[1])})

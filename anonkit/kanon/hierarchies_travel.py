@@ -34,7 +34,13 @@ class IntervalEncoder:
     count: int
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        place = np.floor((np.asarray(values, dtype=np.float64) - self.lower) / self.width) + 1
+        try:
+            numbers = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise SchemaError(
+                "a column with intervals has values that are no numbers", hint="read it as numbers."
+            ) from None
+        place = np.floor((numbers - self.lower) / self.width) + 1
         return np.clip(place, 0, self.count + 1).astype(np.int32)
 
 
@@ -62,7 +68,7 @@ def intervals(
     >>> ages.labels_of([17, 18, 120], level=2).tolist()
     ['[0, 20)', '[0, 20)', '>= 100']
     """
-    if not upper > lower or not widths:
+    if not upper > lower or not widths or min(widths) <= 0:
         raise SchemaError(f"intervals of '{column}' need lower < upper and a width", hint="public bounds, e.g. 0, 30.")
     for finer, coarser in itertools.pairwise(widths):
         if round(coarser / finer) < 1 or abs(coarser / finer - round(coarser / finer)) > 1e-9:
@@ -74,13 +80,13 @@ def intervals(
     inner = np.arange(count)
 
     def name(low: float, width: float) -> str:
-        return f"[{low:g}, {min(low + width, upper):g})"
+        return f"[{low:.12g}, {min(low + width, upper):.12g})"
 
     levels: list[np.ndarray] = []
     for width in widths:
         step = round(width / widths[0])
         texts = [name(lower + int(i) // step * width, width) for i in inner]
-        levels.append(np.array([f"< {lower:g}", *texts, f">= {upper:g}"], dtype=object))
+        levels.append(np.array([f"< {lower:.12g}", *texts, f">= {upper:.12g}"], dtype=object))
     base = levels.pop(0)
     titles = [f"{width:g}" for width in widths]
     wider: dict[str, np.ndarray] = dict(zip(titles[1:], levels, strict=True))

@@ -18,7 +18,7 @@ import numpy as np
 
 from anonkit.base.errors import SchemaError
 from anonkit.kanon.hierarchies import Hierarchy
-from anonkit.kanon.search_classes import Figures
+from anonkit.kanon.search_classes import ROOM, Figures
 from anonkit.kanon.search_tables import ClassTable
 
 MEASURES = ("discernibility", "ncp", "class_size", "entropy", "displacement")
@@ -63,6 +63,17 @@ class Measure:
         """
         return 0.0, 0.0
 
+    def floor_split(self, figures: Figures) -> np.ndarray | None:
+        """Place n - 1: no finer node that splits each class into n at most loses less; the last: into any number.
+
+        None where the number of classes says nothing. ``figures`` as for ``floor_finer``.
+        """
+        return None
+
+    def splits(self, levels: tuple[int, ...], low: tuple[int, ...] | None = None) -> np.ndarray:
+        """Into how many classes nodes from ``levels`` down (to ``low``, if given) split one of ``levels`` at most."""
+        raise NotImplementedError
+
 
 class Counted(Measure):
     """Losses that hang on the number of classes: the fewer a node can have, the more it loses."""
@@ -70,16 +81,34 @@ class Counted(Measure):
     def __init__(self, table: ClassTable, hierarchies: Sequence[Hierarchy], least_rows: int) -> None:
         super().__init__(table, hierarchies, least_rows)
         self.held: list[np.ndarray] = []
+        self.children: list[np.ndarray] = []
+        """For each column, by finer and coarser level: values of the finer one below one of the coarser at most."""
         for h, codes in zip(self.hierarchies, table.codes, strict=True):
             rows = np.bincount(codes, weights=table.rows, minlength=h.sizes[0]) > 0
             self.held.append(np.array([len(np.unique(level[rows])) for level in h.codes], dtype=float))
+            self.children.append(_most_children([level[rows] for level in h.codes]))
 
     def most_classes(self, levels: tuple[int, ...]) -> float:
         """No node with these or coarser levels has more classes that hold rows."""
         return math.prod(float(held[level]) for held, level in zip(self.held, levels, strict=True))
 
+    def splits(self, levels: tuple[int, ...], low: tuple[int, ...] | None = None) -> np.ndarray:
+        ends = zip(self.children, levels, low or (0,) * len(levels), strict=True)
+        return reduce(np.multiply.outer, [most[least : level + 1, level] for most, level, least in ends])
+
     def _most(self) -> np.ndarray:
         return reduce(np.multiply.outer, self.held)
+
+
+def _most_children(levels: Sequence[np.ndarray]) -> np.ndarray:
+    """By finer and coarser level: the most values of the finer one that lie below one of the coarser."""
+    most = np.ones((len(levels), len(levels)))
+    for high in range(len(levels)):
+        for low in range(high):
+            parent = np.full(int(levels[low].max(initial=-1)) + 1, -1)
+            parent[levels[low]] = levels[high]
+            most[low, high] = np.bincount(parent[parent >= 0]).max(initial=1)
+    return most
 
 
 class Discernibility(Counted):
@@ -101,6 +130,11 @@ class Discernibility(Counted):
 
     def floor_finer(self, levels: tuple[int, ...], figures: Figures) -> tuple[float, float]:
         return float(figures.lost_rows) * self.total + float(figures.kept_rows) * self.least, 0.0
+
+    def floor_split(self, figures: Figures) -> np.ndarray | None:
+        gone, least = float(figures.lost_rows) * self.total, float(figures.kept_rows) * self.least
+        parts = np.append(figures.kept_squares / np.arange(1, ROOM + 1), 0.0)
+        return gone + np.maximum(parts, least)
 
 
 class ClassSize(Counted):
@@ -124,6 +158,12 @@ class ClassSize(Counted):
 
     def floor_finer(self, levels: tuple[int, ...], figures: Figures) -> tuple[float, float]:
         return self.total / max(figures.kept_rows // self.least + 1, 1), 0.0
+
+    def floor_split(self, figures: Figures) -> np.ndarray | None:
+        fit, fitting = np.arange(ROOM + 1), figures.room[:-1]
+        more = fitting.sum() - np.cumsum(fitting)  # classes into which more than n fit
+        groups = np.append((np.cumsum(fitting * fit) + more * fit)[1:], figures.room[-1])
+        return self.total / (groups + 1.0)
 
 
 class Additive(Measure):

@@ -15,6 +15,7 @@ import numpy as np
 
 from anonkit.base.errors import SchemaError
 from anonkit.kanon.mondrian import Raster, check_numbers
+from anonkit.kanon.parameters import whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +55,10 @@ def microaggregate(
     >>> made.values["km"].tolist()
     [1.5, 1.5, 1.5, 9.0, 9.0]
     """
-    if k < 2 or set(values) != set(rasters):
-        raise SchemaError("microaggregation needs k >= 2 and one raster a column", hint="rasters={column: Raster(…)}.")
+    if not whole(k, least=2) or set(values) != set(rasters):
+        raise SchemaError(
+            "microaggregation needs a whole number k >= 2 and one raster a column", hint="rasters={column: Raster(…)}."
+        )
     check_numbers(values)
     names = tuple(values)
     known = person >= 0

@@ -10,13 +10,15 @@ None of them stops membership inference, and a diverse class can still tell much
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import pandas as pd
 
 from anonkit.base.errors import SchemaError
 from anonkit.kanon.closeness import class_distances
+from anonkit.kanon.parameters import require_within, whole
 
 _TINY = 1e-12
 
@@ -51,9 +53,10 @@ class KAnonymity(Model):
     monotone_unsuppressed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.k < 1 or self.protect not in ("person", "driver", "row"):
+        if not whole(self.k) or self.protect not in ("person", "driver", "row"):
             raise SchemaError(
-                f"k-anonymity with k={self.k} for '{self.protect}'", hint="k >= 1 for person, driver or row."
+                f"k-anonymity with k={self.k!r} for '{self.protect}'",
+                hint="a whole number k >= 1 for person, driver or row.",
             )
 
     def threshold(self) -> tuple[str, int]:
@@ -68,6 +71,10 @@ class KMap(Model):
     monotone: ClassVar[bool] = True
     monotone_unsuppressed: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        if not whole(self.k):
+            raise SchemaError(f"k-map with k={self.k!r}", hint="a whole number k >= 1.")
+
     def threshold(self) -> tuple[str, int]:
         return "population", self.k
 
@@ -81,6 +88,10 @@ class DistinctDiversity(Model):
     monotone: ClassVar[bool] = True
     monotone_unsuppressed: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        if not whole(self.l):
+            raise SchemaError(f"diversity with l={self.l!r}", hint="a whole number l >= 1.")
+
     def threshold(self) -> tuple[str, int]:
         return f"values:{self.sensitive}", self.l
 
@@ -93,12 +104,19 @@ class Dominance(Model):
     protect: Literal["person", "driver"] = "person"
     monotone_unsuppressed: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        require_within(self, "limit", 0, 1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShareModel(Model):
     """A condition on the shares of a sensitive column's values in the class, beside those in the whole table."""
 
     sensitive: str
+
+    def over(self, labels: np.ndarray) -> Self:
+        """The model for a table whose sensitive values have these labels, in order of their numbers."""
+        return self
 
     def value(self, counts: np.ndarray, overall: np.ndarray) -> np.ndarray:
         """The figure of each class (rows of ``counts``), in the model's own unit."""
@@ -121,6 +139,9 @@ class EntropyDiversity(ShareModel):
     l: float  # noqa: E741
     monotone_unsuppressed: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        require_within(self, "l", 1)
+
     def value(self, counts: np.ndarray, overall: np.ndarray) -> np.ndarray:
         q = _shares(counts)
         return np.exp(-np.where(q > 0, q * np.log(np.where(q > 0, q, 1)), 0.0).sum(axis=1))
@@ -140,6 +161,11 @@ class RecursiveDiversity(ShareModel):
     l: int  # noqa: E741
     monotone_unsuppressed: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        require_within(self, "c", 0)
+        if not whole(self.l):
+            raise SchemaError(f"recursive diversity with l={self.l!r}", hint="a whole number l >= 1.")
+
     def value(self, counts: np.ndarray, overall: np.ndarray) -> np.ndarray:
         """r1 / (r_l + … + r_m); infinite where fewer than l values occur."""
         falling = -np.sort(-counts, axis=1)
@@ -158,8 +184,27 @@ class TCloseness(ShareModel):
     t: float
     distance: Literal["equal", "ordered", "hierarchical"]
     tree: Any = field(default=None, repr=False)
-    """For ``hierarchical``: a Hierarchy whose base values are the column's labels, in their order."""
+    """For ``hierarchical``: a Hierarchy with the column's values among its base values."""
     monotone_unsuppressed: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        require_within(self, "t", 0, 1)
+        if self.distance not in ("equal", "ordered", "hierarchical"):
+            raise SchemaError(f"no distance '{self.distance}'", hint="equal, ordered or hierarchical.")
+
+    def over(self, labels: np.ndarray) -> Self:
+        if self.tree is None:
+            return self
+        places = pd.Index([str(v) for v in self.tree.labels[0]]).get_indexer(pd.Index([str(v) for v in labels]))
+        if (places < 0).any():
+            raise SchemaError(
+                f"{int((places < 0).sum())} of {len(labels)} values of '{self.sensitive}' are not in the tree of t-closeness",
+                hint="a Hierarchy that has each of them as a base value.",
+            )
+        codes = tuple(level[places] for level in self.tree.codes)
+        base = np.arange(len(places), dtype=np.int32)
+        made = replace(self.tree, codes=(base, *codes[1:]), labels=(labels, *self.tree.labels[1:]))
+        return replace(self, tree=made)
 
     def value(self, counts: np.ndarray, overall: np.ndarray) -> np.ndarray:
         return class_distances(_shares(counts), overall / max(overall.sum(), 1), kind=self.distance, tree=self.tree)
@@ -173,8 +218,25 @@ class AlphaK(ShareModel):
     """No value (or the one value named) has more than ``alpha`` of the class (Wong et al. 2006); k is a KAnonymity."""
 
     alpha: float
+    of_value: Any = None
+    """The value that must not be common; None for each of them."""
     value_number: int | None = None
+    """Its number, where labels are not known; ``of_value`` finds it in each table."""
     monotone_unsuppressed: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        require_within(self, "alpha", 0, 1)
+
+    def over(self, labels: np.ndarray) -> Self:
+        if self.of_value is None:
+            return self
+        places = [place for place, label in enumerate(labels) if str(label) == str(self.of_value)]
+        if not places:
+            raise SchemaError(
+                f"the value of (alpha,k) is not among the {len(labels)} values of '{self.sensitive}'",
+                hint="its spelling?",
+            )
+        return replace(self, value_number=places[0])
 
     def value(self, counts: np.ndarray, overall: np.ndarray) -> np.ndarray:
         q = _shares(counts)
@@ -191,6 +253,9 @@ class BetaLikeness(ShareModel):
     beta: float
     enhanced: bool
     monotone_unsuppressed: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        require_within(self, "beta", 0)
 
     def value(self, counts: np.ndarray, overall: np.ndarray) -> np.ndarray:
         """Largest relative gain of a value; a value that the table does not have is left out."""
@@ -216,6 +281,9 @@ class DeltaDisclosure(ShareModel):
 
     delta: float
     absent: Literal["ignore", "violates"] = "ignore"
+
+    def __post_init__(self) -> None:
+        require_within(self, "delta", 0)
 
     def value(self, counts: np.ndarray, overall: np.ndarray) -> np.ndarray:
         p = overall / max(overall.sum(), 1)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from anonkit.base.errors import SchemaError
+from anonkit.kanon.parameters import whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,13 @@ class Raster:
     lower: float
     upper: float
     step: float
+
+    def __post_init__(self) -> None:
+        if not (-np.inf < self.lower < self.upper < np.inf and 0 < self.step < np.inf):
+            raise SchemaError(
+                f"a raster from {self.lower} to {self.upper} by {self.step}",
+                hint="public numbers, lower < upper, step > 0.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +78,10 @@ def partition(values: Mapping[str, np.ndarray], person: np.ndarray, *, k: int, r
     >>> boxes.label()["km"].tolist()
     ['[0, 5)', '[0, 5)', '[5, 10)', '[5, 10)']
     """
-    if k < 1 or set(values) != set(rasters):
-        raise SchemaError("a partition needs k >= 1 and one raster a column", hint="rasters={column: Raster(…)}.")
+    if not whole(k) or set(values) != set(rasters):
+        raise SchemaError(
+            "a partition needs a whole number k >= 1 and one raster a column", hint="rasters={column: Raster(…)}."
+        )
     check_numbers(values)
     names = tuple(values)
     spec = [rasters[n] for n in names]

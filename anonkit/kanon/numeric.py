@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 
 from anonkit.base.errors import SchemaError
 from anonkit.kanon.adaptive_attack import RefinementVerdict, attack_boxes
+from anonkit.kanon.estimators_frames import taken
 from anonkit.kanon.hierarchies import UNKNOWN
 from anonkit.kanon.microaggregation import microaggregate
 from anonkit.kanon.mondrian import Raster, partition
@@ -36,6 +37,7 @@ class _Numeric(BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> Any:
         """Look at the names of the columns; nothing of the rows is learnt."""
+        X = taken(X)
         names = list(X.schema.names) if isinstance(X, Table) else list(X.columns)
         missing = [name for name in (*self.rasters, self.protect) if name not in names]
         if missing or not self.rasters:
@@ -50,11 +52,11 @@ class _Numeric(BaseEstimator):
         """The released rows of *this* table, sorted by themselves, with a fresh index."""
         if not hasattr(self, "dropped_"):
             raise SchemaError(f"{type(self).__name__} does not know the columns yet", hint="call fit first.")
-        wanted = list(dict.fromkeys([*self.rasters, self.protect]))
+        X, wanted = taken(X), list(dict.fromkeys([*self.rasters, self.protect]))
         if isinstance(X, Table):
             frame = X.session.collect(X.frame.select(*wanted)).to_pandas()
         else:
-            frame = pd.DataFrame(X)[wanted].reset_index(drop=True)
+            frame = X[wanted].reset_index(drop=True)
         person = unit_numbers(frame[self.protect])
         parts = [self._of(frame.loc[rows], person[rows], columns) for rows, columns in self._patterns(frame)]
         made = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=self._released())
@@ -79,7 +81,7 @@ class _Numeric(BaseEstimator):
     def _of(self, frame: pd.DataFrame, person: np.ndarray, columns: list[str]) -> pd.DataFrame:
         """The released rows of one pattern of nulls."""
         if columns:
-            values = {name: frame[name].to_numpy(dtype=np.float64) for name in columns}
+            values = {name: _floats(frame[name]) for name in columns}
             told, stands = self._made(values, person, {name: self.rasters[name] for name in columns})
         else:
             enough = len(np.unique(person[person >= 0])) >= self.k
@@ -181,3 +183,12 @@ class Microaggregator(_Numeric):
 
     def _nothing(self) -> Any:
         return np.nan
+
+
+def _floats(values: pd.Series) -> np.ndarray:
+    try:
+        return values.to_numpy(dtype=np.float64)
+    except (TypeError, ValueError):  # whose text would tell a value
+        raise SchemaError(
+            f"column '{values.name}' has values that are no numbers", hint="read it as numbers."
+        ) from None

@@ -218,6 +218,8 @@ def _search_band(
             is_open[finer] = False
         else:
             np.maximum(floors[finer], least, out=floors[finer])
+            if seen.floor_split is not None:
+                np.maximum(floors[finer], problem.split_floors(seen), out=floors[finer])
             if extra and base_floor is not None:
                 np.maximum(floors[finer], base_floor[finer] + extra, out=floors[finer])
         if on_visit is not None:

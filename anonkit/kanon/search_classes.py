@@ -20,6 +20,9 @@ from anonkit.kanon.hierarchies import Hierarchy
 from anonkit.kanon.search_tables import ClassTable, build_classes
 from anonkit.kanon.search_workers import Workers
 
+ROOM = 256
+"""Into so many finer classes one is looked at as split, before it may be split into any number."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Figures:
@@ -34,6 +37,8 @@ class Figures:
     """Classes that have rows, kept or lost."""
     lost: tuple[np.ndarray, ...]
     """For each column the lost rows by value number on the node's level; empty where nobody asked for them."""
+    room: np.ndarray
+    """Kept classes by how many classes of the least number of rows fit into one, ``ROOM`` and more as one; the last: their sum."""
 
     @property
     def lost_rows(self) -> int:
@@ -57,9 +62,10 @@ class NodeTable:
     live: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     units: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def figures(self, kept: np.ndarray, sizes: Sequence[int]) -> Figures:
+    def figures(self, kept: np.ndarray, sizes: Sequence[int], least: int) -> Figures:
         """Figures of the node where the classes ``kept`` are; ``sizes``: values of each column on its level."""
         rows, lost = self.rows[kept], ~kept
+        fit = rows // least
         return Figures(
             total=int(self.rows.sum()),
             kept_rows=int(rows.sum()),
@@ -71,6 +77,7 @@ class NodeTable:
                 np.bincount(codes[lost], weights=self.rows[lost], minlength=size)
                 for codes, size in zip(self.codes, sizes, strict=True)
             ),
+            room=np.append(np.bincount(np.minimum(fit, ROOM), minlength=ROOM + 1), fit.sum()),
         )
 
     def weight(self) -> int:
@@ -232,7 +239,7 @@ class ClassCounter:
         if name in self.table.units:
             pairs = self.table.units[name]
             return pairs.classes, pairs.units
-        if name.startswith("values:"):
+        if name.removeprefix("values:") in self.table.sensitive:
             sensitive = self.table.sensitive[name.removeprefix("values:")]
             keep = np.ones(len(sensitive.values), dtype=bool)
             if sensitive.persons is not None and not self.count_rows:

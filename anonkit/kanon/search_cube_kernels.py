@@ -97,13 +97,15 @@ def rows_below(cube, least):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def add_up(cube, width, least):  # type: ignore[no-untyped-def]
+def add_up(cube, width, least, room):  # type: ignore[no-untyped-def]
     """(rows, classes, squared rows, largest) of cells of ``least`` and more, the others' number, and their rows.
 
-    The last two are the rows of the others by the leading and by the trailing part of the cell number.
+    The last two are the rows of the others by the leading and by the trailing part of the cell number. ``room`` is filled
+    with the number of kept cells by how often ``least`` fits into one, and in the end with the sum of that.
     """
     lost_lead = np.zeros(cube.shape[0] // width, dtype=np.int64)
     lost_trail = np.zeros(width, dtype=np.int64)
+    most = room.shape[0] - 2
     rows, classes, squares, largest, small = np.int64(0), np.int64(0), 0.0, np.int64(0), np.int64(0)
     for i in range(lost_lead.shape[0]):
         lost = np.int64(0)
@@ -120,5 +122,8 @@ def add_up(cube, width, least):  # type: ignore[no-untyped-def]
             classes += 1
             squares += float(held) * float(held)
             largest = max(largest, held)
+            fit = held // least
+            room[min(fit, most)] += 1
+            room[most + 1] += fit
         lost_lead[i] = lost
     return rows, classes, squares, largest, small, lost_lead, lost_trail

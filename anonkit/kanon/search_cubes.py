@@ -19,7 +19,7 @@ import numpy as np
 
 from anonkit.kanon import search_cube_kernels as kernels
 from anonkit.kanon.hierarchies import Hierarchy
-from anonkit.kanon.search_classes import Figures
+from anonkit.kanon.search_classes import ROOM, Figures
 from anonkit.kanon.search_packed import packed
 from anonkit.kanon.search_tables import ClassTable
 from anonkit.kanon.search_workers import Workers
@@ -32,7 +32,10 @@ _BATCH = 2**18
 """Base classes whose buckets are counted at once: few enough that their buckets stay in the processor's cache."""
 _HELD = 50_000_000
 _PHASES = (0.12, 0.4, 1.0)
-"""Shares of the base classes after which threads compare what they have lost."""
+"""Shares of the base classes after which a walk is asked what they have lost; a walk in its last part goes on to the end.
+
+A node that loses too many rows only there is near the border: coarser nodes are folded from its cube.
+"""
 _WALK_COST = 3.0
 """What a base class costs to count, in cells folded."""
 
@@ -73,8 +76,8 @@ class CubeCounter:
             cube = self._folded(source, levels, sizes)
         elif span <= self._dense:
             cube = _Cube(levels, sizes, np.zeros(span, dtype=self._packed.rows.dtype))
-            lost = self._walk(cube, allowed)
-            if lost > allowed:
+            lost, whole = self._walk(cube, allowed)
+            if not whole:
                 return lost
             self._remember(cube)
         else:
@@ -83,15 +86,12 @@ class CubeCounter:
         return self._figures(cube)
 
     # ---- one walk over the base classes
-    def _walk(self, cube: _Cube, allowed: float) -> int:
-        """Count into the cube; the rows in small classes.
-
-        More than ``allowed``: the walk ended there, and the cube is not complete.
-        """
+    def _walk(self, cube: _Cube, allowed: float) -> tuple[int, bool]:
+        """Count into the cube until more than ``allowed`` rows are in small classes: how many are, and whether it is complete."""
         data, blocks = self._packed, cube.sizes[0]
         if blocks == 1:
             self._count_once(cube)
-            return int(kernels.rows_below(cube.cells, self.least))
+            return 0, True
         first = data.blocks[cube.levels[data.columns[0]]]
         starts = data.runs[first]
         walk = partial(kernels.count_blocks, data.words, *data.places(cube.levels), data.rows, data.runs, first)
@@ -99,18 +99,18 @@ class CubeCounter:
         lost, begin = 0, 0
 
         def count(low: int, high: int) -> int:
-            left = np.int64(min(allowed, self.total) - lost)
+            left = np.int64(min(allowed, self.total) - lost) if end < len(first) - 1 else np.int64(self.total)
             return int(walk(low, high, *rule, left))
 
-        for share in _PHASES if self._workers.threads > 1 else _PHASES[-1:]:
+        for share in _PHASES if self._workers.threads > 1 else _PHASES[-2:]:
             end = int(np.searchsorted(starts, int(share * starts[-1])))
             shares = starts[begin] + np.array(self._workers.shares(int(starts[end] - starts[begin])))
             cuts = [begin, *np.searchsorted(starts, shares[1:-1]).tolist(), end]
             lost += sum(self._workers.map(count, cuts[:-1], cuts[1:]))
             if lost > allowed:
-                break
+                return lost, end == len(first) - 1
             begin = end
-        return lost
+        return lost, True
 
     def _count_once(self, cube: _Cube) -> None:
         """Count all rows, each thread a part of them into its own cells."""
@@ -200,7 +200,8 @@ class CubeCounter:
     def _figures(self, cube: _Cube) -> Figures:
         data, half = self._packed, _halves(cube.sizes)
         width = math.prod(cube.sizes[half:])
-        rows, classes, squares, largest, small, *lost = kernels.add_up(cube.cells, width, self.least)
+        room = np.zeros(ROOM + 2, dtype=np.int64)
+        rows, classes, squares, largest, small, *lost = kernels.add_up(cube.cells, width, self.least, room)
         held: dict[int, np.ndarray] = {}
         for part, low, high in ((lost[0], 0, half), (lost[1], half, len(cube.sizes))) if self.by_value else ():
             shaped = part.reshape(cube.sizes[low:high])
@@ -215,6 +216,7 @@ class CubeCounter:
             largest=int(largest),
             classes=int(classes + small),
             lost=tuple(held[j] for j in sorted(held)),
+            room=room,
         )
 
 

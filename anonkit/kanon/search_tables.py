@@ -92,7 +92,7 @@ class ClassTable:
         among : groups of operators between which units cannot be matched; a class holds the most that one group has of
             it, never the sum (ruling 2).
         count : rows each line stands for; default 1.
-        sensitive : column → (value numbers, labels).
+        sensitive : column → (value numbers, negative = none, and labels).
         population : the same columns of a population table, for k-map.
 
         >>> table = ClassTable.of({"zone": np.array([0, 0, 1])}, sizes=[2], person=np.array([7, 7, 8]))
@@ -195,16 +195,17 @@ def _people(
             fleet = fleet if by is None else fleet[by]
             fleets[name] = tuple(_pairs(*(part[fleet == one] for part in parts)) for one in np.unique(fleet))
     person = who.get("person")
-    values = {
-        name: Sensitive(
-            classes=group,
-            values=np.asarray(number)[order].astype(np.int32),
-            persons=None if person is None else np.asarray(person)[order],
-            counts=weight,
+    values = {}
+    for name, (number, labels) in sensitive.items():
+        ordered = np.asarray(number)[order].astype(np.int32)
+        known = slice(None) if ordered.min(initial=0) >= 0 else ordered >= 0  # a null is no value
+        values[name] = Sensitive(
+            classes=group[known],
+            values=ordered[known],
+            persons=None if person is None else np.asarray(person)[order][known],
+            counts=weight[known],
             labels=np.asarray(labels),
         )
-        for name, (number, labels) in sensitive.items()
-    }
     return {"units": units, "fleets": fleets, "sensitive": values}
 
 

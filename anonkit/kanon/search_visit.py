@@ -7,8 +7,9 @@ those of docs/PRUNING.md; by which of them a search prunes depends on the models
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ class Visit:
     loss: float
     floor_coarser: float
     floor_finer: tuple[float, float] = (0.0, 0.0)
+    floor_split: np.ndarray | None = field(default=None, repr=False, compare=False)
+    """Place n - 1: a finer node that splits no class into more than n loses this at least; the last: into any number."""
 
 
 class Problem:
@@ -57,9 +60,10 @@ class Problem:
         suppressed_unit: str,
         measure_options: Mapping[str, float] | None = None,
     ) -> None:
-        if not 0 <= max_suppressed <= 1 or suppressed_unit not in ("rows", "persons"):
+        share = max_suppressed if isinstance(max_suppressed, Real) else -1.0
+        if not 0 <= share <= 1 or suppressed_unit not in ("rows", "persons"):
             raise SchemaError(
-                f"suppression limit {max_suppressed} in '{suppressed_unit}'",
+                f"suppression limit {max_suppressed!r} in '{suppressed_unit}'",
                 hint="a share from 0 to 1, in 'rows' or 'persons'.",
             )
         if suppressed_unit == "persons" and "person" not in table.units:
@@ -74,7 +78,9 @@ class Problem:
         self.shape = tuple(h.height for h in hierarchies)
         self.limit_persons = suppressed_unit == "persons"
         whole = table.units["person"].total if self.limit_persons else table.total_rows
-        self.allowed = max_suppressed * whole + 1e-9
+        if self.limit_persons and table.total_rows and not whole:
+            raise SchemaError("a suppression limit in persons, and no row has a person", hint="limit rows.")
+        self.allowed = min(max_suppressed * whole, max(whole - 1, 0)) + 1e-9  # ruling 37: no table of nothing
         thresholds: dict[str, int] = {}
         for model in models:
             part = model.threshold()
@@ -109,7 +115,7 @@ class Problem:
         figures = self.cubes.look(levels, allowed=limit)
         if figures is None:
             node = counter.classes(levels)
-            figures = node.figures(node.rows >= self.least_rows, sizes)
+            figures = node.figures(node.rows >= self.least_rows, sizes, self.least_rows)
         if isinstance(figures, int):
             return self._told(levels, "too many suppressed", None, lost=figures, prunes=True, finer=nothing)
         tell = partial(self._told, levels, floor=measure.floor_coarser(levels, figures))
@@ -117,21 +123,24 @@ class Problem:
             return tell("too many suppressed", figures, prunes=True, finer=nothing)
         loss = measure.loss(levels, figures)
         if loss > best:
-            return tell("loses more", figures, loss=loss, finer=measure.floor_finer(levels, figures))
+            finer, split = measure.floor_finer(levels, figures), measure.floor_split(figures)
+            return tell("loses more", figures, loss=loss, finer=finer, split=split)
         node = counter.classes(levels)
         safe = counter.safe(node)
-        figures = node.figures(safe, sizes)
+        figures = node.figures(safe, sizes, self.least_rows)
         persons = self._persons_lost(node, safe)
         if self._exceeded(figures, persons):
             return tell("too many suppressed", figures, persons=persons, prunes=True, finer=nothing)
-        finer = measure.floor_finer(levels, figures)
+        finer, split = measure.floor_finer(levels, figures), measure.floor_split(figures)
         if self.rest:
             released = self._passing(node, safe)
-            figures = node.figures(released, sizes)
+            figures = node.figures(released, sizes, self.least_rows)
             persons = self._persons_lost(node, released)
             if self._exceeded(figures, persons):
-                return tell("fails a model", figures, persons=persons, prunes=self.rest_prunes, finer=finer)
-        return tell("released", figures, persons=persons, loss=measure.loss(levels, figures), finer=finer)
+                prunes = self.rest_prunes
+                return tell("fails a model", figures, persons=persons, prunes=prunes, finer=finer, split=split)
+        loss = measure.loss(levels, figures)
+        return tell("released", figures, persons=persons, loss=loss, finer=finer, split=split)
 
     def _told(
         self,
@@ -145,6 +154,7 @@ class Problem:
         loss: float = np.inf,
         floor: float = 0.0,
         finer: tuple[float, float] = (0.0, 0.0),
+        split: np.ndarray | None = None,
     ) -> Visit:
         seen = Visit(
             levels=levels,
@@ -157,9 +167,17 @@ class Problem:
             loss=loss,
             floor_coarser=max(floor, self.measure.floor(levels)),
             floor_finer=finer,
+            floor_split=split,
         )
         self.visited[levels] = seen
         return seen
+
+    def split_floors(self, seen: Visit, low: tuple[int, ...] | None = None) -> np.ndarray:
+        """By what a visit's classes can be split into, a floor for its node and each finer one down to ``low``."""
+        if seen.floor_split is None:
+            return np.zeros(1)
+        parts = self.measure.splits(seen.levels, low)
+        return seen.floor_split[np.minimum(parts, len(seen.floor_split)).astype(np.int64) - 1]
 
     def released(self, levels: tuple[int, ...]) -> tuple[NodeTable, np.ndarray]:
         """Class table of a node and which of its classes every model lets out."""
@@ -185,6 +203,7 @@ class Problem:
                 passing[places] = self._undominated(model, number[base], len(places))
             elif isinstance(model, ShareModel):
                 counts, overall = self._sensitive(model.sensitive)
+                model = model.over(self.table.sensitive[model.sensitive].labels)
                 passing[places] = _in_parts(
                     model,
                     number[base][counts["classes"]],

@@ -95,7 +95,8 @@ class _Boxes:
         if seen.prunes_finer or seen.floor_finer[0] > self.limit():
             return
         floor = self.problem.measure.floor(low)
-        bound = max(bound, seen.floor_finer[0], floor + seen.floor_finer[1])
+        split = float(self.problem.split_floors(seen, low).flat[0])  # no node of the box splits more than its finest
+        bound = max(bound, seen.floor_finer[0], floor + seen.floor_finer[1], split)
         if bound > self.limit() or low == high:
             return
         widths = [

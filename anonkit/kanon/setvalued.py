@@ -18,6 +18,7 @@ import numpy as np
 
 from anonkit.base.errors import SchemaError
 from anonkit.kanon.hierarchies import Hierarchy
+from anonkit.kanon.parameters import whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +64,10 @@ def protect_sets(
     >>> protect_sets(days, [1, 2, 3], zone, k=2, m=2).sets
     (('a', 'b1'), ('a', 'b1'), ('a',))
     """
-    if k < 2 or m < 1 or len(sets) != len(persons):
-        raise SchemaError("k^m needs k >= 2, m >= 1 and one person a set", hint="k=5, m=2, persons aligned.")
+    if not whole(k, least=2) or not whole(m) or len(sets) != len(persons):
+        raise SchemaError(
+            "k^m needs whole numbers k >= 2 and m >= 1, and one person a set", hint="k=5, m=2, persons aligned."
+        )
     coded = [hierarchy.encode(np.asarray(list(s), dtype=object)) if len(s) else np.zeros(0, int) for s in sets]
     level_of = np.zeros(hierarchy.sizes[0], dtype=np.int64)
     for size in range(1, m + 1):

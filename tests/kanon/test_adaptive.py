@@ -102,3 +102,10 @@ def test_boxes_tile_the_public_domain_and_hold_k(rows: list[tuple[float, float, 
     for number in range(len(boxes.persons)):
         assert len({int(p) for p in person[boxes.box == number]} - {-1}) >= 3
     assert attack_boxes(boxes, [1, 0.5], k=3).attacked == len(boxes.persons)
+
+
+@pytest.mark.parametrize("steps", [[(0, 1)], [(7,)], [(-1,)], [(0,), (1, 0)]])
+def test_a_step_without_one_level_of_each_hierarchy_is_refused(steps: list[tuple[int, ...]]) -> None:
+    zone = Hierarchy.flat("zone", ["a", "b"])
+    with pytest.raises(SchemaError, match="one level of each hierarchy"):
+        adapt([zone], [np.array([0, 1])], np.array([0, 1]), k=2, steps=steps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import anonkit.kanon.estimators_groups as estimators_groups
 import geopandas as gpd
 import numpy as np
@@ -240,3 +242,28 @@ def test_r02_estimator_counts_the_largest_of_fleets_that_cannot_be_matched() -> 
     assert list(anon.transform(trips).columns) == ["zone"]
     with pytest.raises(SchemaError, match="operator"):
         KAnonymizer(**setting, among="operator").fit(trips)
+
+
+def test_rows_of_two_values_that_are_told_by_one_word_leave_once() -> None:
+    """1 and "1" are two base values with one text: classes are joined by number, not by what they are called."""
+    route = Hierarchy.from_levels("line", np.array(["m1", "b1"]), {"number": np.array([1, "1"], dtype=object)})
+    frame = pd.DataFrame({"line": ["m1", "m1", "b1", "b1"], "person": ["p", "q", "r", "s"]})
+    setting = {"k": 3, "protect": "person", "max_suppressed": 0.0, "measure": "ncp", "hierarchies": [route]}
+    table = Table.of(frame, roles={"line": "quasi"})
+    with pytest.raises(NoLevelsError):
+        KAnonymizer(**setting).fit(table)
+    anon = KAnonymizer(**{**setting, "k": 2}).fit(table)
+    anon._levels["line"], anon.levels_["line"] = 1, "number"
+    assert anon.transform(table).to_pandas()["line"].tolist() == ["1"] * 4
+
+
+def test_progress_of_the_search_can_be_seen_and_its_bound_never_passes_the_optimum() -> None:
+    seen: list[tuple[str, float, float]] = []
+    anon = KAnonymizer(
+        **{**SETTINGS, "k": 8}, on_visit=lambda visit, best, bound: seen.append((visit.verdict, best, bound))
+    )
+    found = anon.fit(trips()).result_
+    assert len(seen) == len(found.visits) == len(found.explored())
+    assert all(later <= sooner for (_, sooner, _), (_, later, _) in pairwise(seen))
+    assert all(bound <= found.loss + 1e-6 for _, _, bound in seen)
+    assert seen[-1][1] == found.loss

@@ -86,3 +86,46 @@ def test_zones_and_their_drawing() -> None:
     assert edges["leaves"].tolist() == [3, 2, 1, 1, 1, 1]
     assert edges.set_index("id").loc["0:2", "parent"] == "1:1"
     assert made.describe()["values"].tolist() == [3, 2, 1]
+
+
+@pytest.mark.parametrize("text", ["bus;;*\ntaxi;private;*", "bus;public;\ntaxi;private;*", ";public;*\ntaxi;private;*"])
+def test_a_csv_with_an_empty_field_is_not_complete(text: str) -> None:
+    with pytest.raises(SchemaError, match="is not complete: 1 fields are empty"):
+        Hierarchy.from_csv(io.StringIO(text), column="mode")
+
+
+def test_a_csv_read_with_the_wrong_separator_is_told_so() -> None:
+    with pytest.raises(SchemaError, match="one field a line"):
+        Hierarchy.from_csv(io.StringIO("bus,public,*\ntaxi,private,*"), column="mode")
+
+
+def test_numbers_beside_a_hierarchy_of_texts_are_told_apart_from_missing_values() -> None:
+    ages = Hierarchy.from_csv(io.StringIO("39;30s;*\n40;40s;*"), column="age")
+    with pytest.raises(SchemaError, match="2 rows") as told:
+        ages.encode([39, 40])
+    assert "one is text and the other numbers" in str(told.value)
+    with pytest.raises(SchemaError, match="1 rows") as told:
+        ages.encode(["39", "41"])
+    assert "add the values" in str(told.value)
+
+
+def test_intervals_need_numbers_and_widths_that_are_some() -> None:
+    with pytest.raises(SchemaError, match="no numbers"):
+        intervals("fare", lower=0, upper=10, widths=[5]).encode(["1", "x"])
+    with pytest.raises(SchemaError, match="lower < upper and a width"):
+        intervals("fare", lower=0, upper=10, widths=[-5])
+
+
+def test_a_null_and_a_district_of_that_name_are_told_by_one_word_and_are_one() -> None:
+    """Zone c lies in the district "unknown"; a null is a zone of its own and joins that district, and its city."""
+    paths = {"a": ["north", "east"], "b": ["north", "east"], "c": ["unknown", "west"]}
+    zone = Hierarchy.from_mapping("zone", paths).with_unknown()
+    assert zone.sizes == (4, 2, 2)
+    assert zone.labels_of([None, "c"], level=0).tolist() == ["unknown", "c"]
+    assert zone.labels_of([None, "c"], level=1).tolist() == ["unknown", "unknown"]
+    assert zone.labels_of([None, "c"], level=2).tolist() == ["west", "west"]
+
+
+def test_bounds_of_seven_digits_are_told_apart() -> None:
+    wide = intervals("epoch_s", lower=1_700_000_000, upper=1_700_000_300, widths=[100])
+    assert wide.labels[0].tolist()[1:3] == ["[1700000000, 1700000100)", "[1700000100, 1700000200)"]

@@ -124,3 +124,27 @@ def test_nulls_are_refused_where_they_would_count_as_the_lowest_value() -> None:
     for function in (partition, microaggregate):
         with pytest.raises(SchemaError, match="column 'km' has 1 nulls"):
             function(values, person, k=2, rasters={"km": Raster(lower=0, upper=4, step=1)})
+
+
+@BOTH
+def test_texts_are_refused_without_telling_one(kind: type) -> None:
+    trips = pd.DataFrame({"km": ["1", "994501234567x"], "person": ["ann", "bob"]})
+    made = kind(k=2, rasters={"km": Raster(lower=0, upper=10, step=1)}, protect="person")
+    with pytest.raises(SchemaError, match="'km' has values that are no numbers") as told:
+        made.fit_transform(trips)
+    assert "9945" not in str(told.value)
+    assert told.value.__cause__ is None
+
+
+@BOTH
+@pytest.mark.parametrize("k", [0, 2.5, "2", True])
+def test_k_is_a_whole_number(kind: type, k: object) -> None:
+    trips = pd.DataFrame({"km": [1.0, 2.0, 3.0], "person": ["ann", "bob", "cem"]})
+    with pytest.raises(SchemaError, match="whole number k"):
+        kind(k=k, rasters={"km": Raster(lower=0, upper=10, step=1)}, protect="person").fit_transform(trips)
+
+
+@pytest.mark.parametrize("bounds", [(1, 0, 1), (0, 1, 0), (0, float("nan"), 1), (0, float("inf"), 1)])
+def test_a_raster_has_bounds_and_a_step(bounds: tuple[float, float, float]) -> None:
+    with pytest.raises(SchemaError, match="a raster from"):
+        Raster(lower=bounds[0], upper=bounds[1], step=bounds[2])
