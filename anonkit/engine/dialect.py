@@ -83,7 +83,7 @@ def settle(path: Path, *, encoding: str | None = None, delimiter: str | None = N
     if "\ufffd" in header:
         raise SourceError(
             f"{path.name}: the names of its columns are not written in {chosen}",
-            hint="name the file's encoding in the recipe, such as encoding: cp1254",
+            hint="name the file's encoding (Turkish and Azerbaijani cp1254, Cyrillic cp1251, western cp1252): in a recipe encoding: cp1254, of inspect and init --encoding cp1254",
         )
     choice = delimiter or _delimiter(header, text)
     try:
@@ -128,7 +128,7 @@ def sample_of(path: Path, encoding: str | None) -> tuple[bytes, str, int]:
     if encoding is None and found is None and sample.count(0) > len(sample) // 4:
         raise SourceError(
             f"{path.name} is not UTF-8 text: every other byte is zero",
-            hint="name its encoding in the recipe: encoding: utf-16-le",
+            hint="name its encoding: in a recipe encoding: utf-16-le, of inspect and init --encoding utf-16-le",
         )
     try:
         chosen = codecs.lookup(found or encoding or "utf-8").name
