@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from anonkit.reader import open_release
 
@@ -56,14 +58,16 @@ def test_readme_tells_suppressed_from_zero_noise_bins_roll_ups_and_units(told: P
 
 def test_what_readme_says_to_type_works(told: Path) -> None:
     lines = [line.strip() for line in text(told).splitlines() if line.startswith("    ")]
-    names: dict[str, Any] = {}
-    for line in lines:
-        exec(line.replace('"FOLDER"', repr(str(told))), names)
-    labelled = eval(lines[-1], names)
-    city = names["city"]
-    assert isinstance(labelled, pd.DataFrame)
-    assert len(labelled) == len(city.trips.to_pandas())
-    assert labelled["begins"].notna().all()
+    script = "\n".join(
+        [
+            *lines[:-1],
+            f"labelled = {lines[-1]}",
+            "assert len(labelled) == len(city.trips.to_pandas())",
+            "assert labelled['begins'].notna().all()",
+        ]
+    )
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    subprocess.run([sys.executable, "-c", script.replace("FOLDER", str(told))], check=True, env=env, timeout=600)
 
 
 def test_repr_of_a_table_says_what_its_columns_mean(told: Path) -> None:
