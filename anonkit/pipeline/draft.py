@@ -58,6 +58,11 @@ def draft_recipe(
         "products:",
         f"  flows:   {{{size}, bins: 3h of week}}",
         f"  volumes: {{{size}, bins: 6h of week}}",
+        *(
+            []
+            if size.startswith("level")
+            else ["suppression: {cell_m: 4000}      # cells by which the missing share is told"]
+        ),
         "",
         "inputs:",
         f"  - path: {_quoted(relative or inspection.path.name)}       # relative to this recipe",
