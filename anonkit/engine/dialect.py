@@ -118,7 +118,8 @@ def sample_of(path: Path, encoding: str | None) -> tuple[bytes, str, int]:
     """
     if not path.is_file():
         raise SourceError(
-            f"there is no file {path.name}", hint=f"check the recipe's path; looked in {path.parent.name}/"
+            f"{path.name} is a folder" if path.is_dir() else f"there is no file {path.name}",
+            hint="give one file" if path.is_dir() else "check the path; a recipe's paths begin at its own folder",
         )
     with open_bytes(path) as raw:
         sample = read_bytes(raw, SAMPLE_BYTES, path)

@@ -105,3 +105,11 @@ def test_zone_that_nobody_knows_is_told_the_nearest(town: Any, anonkit: Any, cap
     town.busy()
     assert anonkit("release", town.recipe(lambda said: said["time"].update(zone="Bakou")), "--plan") == 2
     assert "did you mean Asia/Baku?" in capsys.readouterr().err
+
+
+def test_file_that_is_not_there_and_a_folder_are_told_apart(tmp_path: Path, anonkit: Any, capsys: Any) -> None:
+    assert anonkit("inspect", tmp_path / "nope.csv") == 2
+    assert "there is no file nope.csv" in capsys.readouterr().err
+    (tmp_path / "exports").mkdir()
+    assert anonkit("inspect", tmp_path / "exports") == 2
+    assert "exports is a folder\nHint: give one file" in capsys.readouterr().err
