@@ -25,7 +25,7 @@ _WHERE = {
     "Grid": "anonkit.geo",
     "Zones": "anonkit.geo",
     "TimeBins": "anonkit.geo",
-    "class_sizes": "anonkit.classes",
+    "class_sizes": "anonkit.pipeline.sizes",
     "KAnonymizer": "anonkit.kanon.estimators",
     "k_anonymise": "anonkit.kanon.estimators",
     "Hierarchy": "anonkit.kanon.hierarchies",

@@ -18,7 +18,7 @@ class Status(Enum):
     FAIL = "FAIL"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Finding:
     """One question, its answer and its threshold."""
 
@@ -35,6 +35,9 @@ class Finding:
     """One sentence for the reviewer."""
     ruling: str = ""
     """Where the rule comes from."""
+
+    def __repr__(self) -> str:
+        return f"<{self.status.value} {self.check} of {self.product}: {self.value}; asked for: {self.threshold}>"
 
     @property
     def failed(self) -> bool:

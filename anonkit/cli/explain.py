@@ -32,3 +32,14 @@ def explain(
         shares = "".join(f"{alternative.shares.get(part, 0):>15.1%}" for part in parts)
         typer.echo(f"{alternative.change:<46}{shares}")
     typer.echo("These figures are exact and about raw data: keep them inside.")
+    told = [alternative for alternative in found if alternative.write]
+    if told:
+        typer.echo(f"To choose one, write in {recipe.name}:")
+        for alternative in told:
+            typer.echo(f"  {alternative.change}: {alternative.write}")
+    for part in parts:
+        if not any(alternative.shares.get(part, 0) for alternative in found):
+            typer.echo(
+                f"{part} stays empty with each of them: change two, give coarser cells or zones, or leave it out."
+            )
+    typer.echo(f"Next: anonkit release {recipe} --plan after a change; with --out FOLDER it makes the release.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -32,11 +33,32 @@ def inspect(
     typer.echo(f"{file.name}: {found.form}{written}, {found.lines:,} lines; guesses from {found.sampled:,} rows")
     width = max(len(column.name) for column in found.columns)
     for column in found.columns:
-        typer.echo(f"  {column.name:<{width}}  {column.guess:<12} {column.filled:>4.0%} filled  {column.detail}")
+        typer.echo(f"  {column.name:<{width}}  {column.guess:<12} {_filled(column.filled):>4} filled  {column.detail}")
     hints = bad_line_hints(found)
     for reason, lines in found.bad_lines.items():
-        typer.echo(f"  {lines:,} bad lines: {reason}; {hints[reason]}")
-    typer.echo(f"Next: anonkit init {file} writes a first recipe from these guesses.")
+        typer.echo(f"  {lines:,} bad line{'' if lines == 1 else 's'}: {reason}; {hints[reason]}")
+    if found.is_places:
+        typer.echo(
+            f"Next: a list of places; anonkit init TRIPS --places {file} with the file of trips that names them."
+        )
+        return
+    options = "".join(
+        f" --{name} {shlex.quote(value)}"
+        for name, value in (("encoding", encoding), ("delimiter", delimiter), ("records", records))
+        if value
+    )
+    typer.echo(f"Next: anonkit init {shlex.quote(str(file))}{options} writes a first recipe from these guesses.")
+
+
+def _filled(share: float) -> str:
+    """A share of rows; 100 % is all of them.
+
+    >>> _filled(0.9996), _filled(1.0), _filled(0.001)
+    ('>99%', '100%', '<1%')
+    """
+    if 0.99 < share < 1:
+        return ">99%"
+    return "<1%" if 0 < share < 0.01 else f"{share:.0%}"
 
 
 def init(
@@ -45,6 +67,9 @@ def init(
     encoding: Encoding = None,
     delimiter: Delimiter = None,
     records: Records = None,
+    places: Annotated[
+        Path | None, typer.Option(help="A list of the stations that the trips name, with their coordinates.")
+    ] = None,
 ) -> None:
     """Write a first, commented recipe for an export; what must be decided by a person is marked DECIDE."""
     import os
@@ -58,7 +83,14 @@ def init(
     if place.exists():
         raise RecipeError(f"{place.name} exists already", hint="name another one: --recipe other.yml")
     found = look(file, encoding=encoding, delimiter=delimiter, records=records)
-    text = draft_recipe(found, relative=os.path.relpath(file.absolute(), place.absolute().parent))
+    folder = place.absolute().parent
+    listed = look(places) if places is not None else None
+    text = draft_recipe(
+        found,
+        relative=os.path.relpath(file.absolute(), folder),
+        places=listed,
+        places_relative=os.path.relpath(places.absolute(), folder) if places is not None else None,
+    )
     place.write_text(text, encoding="utf-8")
     left = [str(n) for n, line in enumerate(text.splitlines(), start=1) if DECIDE in line.split("#")[0]]
     typer.echo(f"{place}: a first recipe; {DECIDE} stands in lines {', '.join(left)}")

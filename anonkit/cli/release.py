@@ -56,6 +56,9 @@ def release(
         typer.echo(f"  {found.check} of {found.product}: {found.value} ({found.threshold})")
     typer.echo(f"hand over:   {result.out}")
     typer.echo(f"keep inside: {result.inside}")
+    typer.echo(
+        f"Next: read {result.report} and decide: anonkit review sign {result.inside} --by NAME --decision accept"
+    )
 
 
 def _plan(recipe: Path, as_of: str | None, registry: Path | None, progress: Progress, as_json: bool) -> None:
@@ -77,8 +80,10 @@ def _plan(recipe: Path, as_of: str | None, registry: Path | None, progress: Prog
         return
     _show(found.lines, found.products, found.levels)
     typer.echo("Nothing was published; these figures are exact: keep them inside.")
-    if any(product["trips_released"] == 0 for product in found.products):
-        typer.echo("A product would be empty, and the gate refuses that: coarser cells or bins, or fewer columns.")
+    empty = [product["part"] for product in found.products if product["trips_released"] == 0]
+    if empty:
+        listed = " and ".join(empty)
+        typer.echo(f"{listed} would be empty, and the gate refuses that: coarser cells or bins, or out of products.")
     if found.overlapping:
         listed = ", ".join(found.overlapping)
         typer.echo(f"The register holds {listed} of the same days and zones: a release with other numbers is refused.")
@@ -89,11 +94,15 @@ def _plan(recipe: Path, as_of: str | None, registry: Path | None, progress: Prog
 
 
 def _show(lines: list[dict[str, Any]], products: list[dict[str, Any]], levels: dict[str, Any] | None) -> None:
+    from anonkit.report.lines import advice
+
     for source in lines:
         typer.echo(f"{source['source']}: {source['used']:,} of {source['physical'] - source['header']:,} lines used")
         for word in ("dropped", "rejected"):
             if source[word]:
                 typer.echo(f"  {word}: " + ", ".join(f"{count:,} {name}" for name, count in source[word].items()))
+    for sentence in advice(lines):
+        typer.echo(sentence)
     if levels is not None:
         from anonkit.report.levels import in_words
 

@@ -38,6 +38,9 @@ from anonkit.dp.public import PublicKeys, PublicZones
 from anonkit.dp.sparse import BlockKeys, estimate_sparse, is_sparse, measure_sparse
 from anonkit.dp.tables import estimate_table, measure_table, number_of_persons, profile_bins, table_keys
 
+EVER = "all"
+"""The period of a ledger that knows no other."""
+
 
 class Releaser(BaseEstimator):
     """What all releasers share: plan, ledger, release, periods; ``fit`` draws and charges.
@@ -45,7 +48,8 @@ class Releaser(BaseEstimator):
     Parameters
     ----------
     plan : from ``dp.plan``; holds every public and privacy parameter.
-    ledger : ``ak.Ledger``. release : name of the release. periods : periods of event time that the trips cover.
+    ledger : ``ak.Ledger``. release : name of the release. periods : periods of event time that the trips cover; of a ledger
+        whose only period is ``all``, that.
     period_column : column with the period's label, where several periods are read for a unit of person and period.
     columns : columns of the trips that make the key, in the order of the plan's keys.
     confidence : of the intervals.
@@ -83,8 +87,11 @@ class Releaser(BaseEstimator):
                 f"{type(self).__name__} needs a plan of product '{self.product}'.",
                 hint=f"plan=ak.dp.plan('{self.product}', epsilon=…)",
             )
-        purse = Purse(ledger=self.ledger, product=self.product, release=self.release, periods=tuple(self.periods))
-        unit = Unit(period=self.period_column, periods=tuple(self.periods))
+        periods = tuple(self.periods)
+        if not periods and getattr(getattr(self.ledger, "terms", None), "period", None) == EVER:
+            periods = (EVER,)  # such a ledger has no other
+        purse = Purse(ledger=self.ledger, product=self.product, release=self.release, periods=periods)
+        unit = Unit(period=self.period_column, periods=periods)
         needed = ["person", *self._needed(), *([self.period_column] if self.period_column else [])]
         table = arrow_of(trips, tuple(needed))
         codes = unit_codes(table, unit, privacy_unit=self.ledger.terms.privacy_unit)

@@ -83,7 +83,7 @@ def settle(path: Path, *, encoding: str | None = None, delimiter: str | None = N
     if "\ufffd" in header:
         raise SourceError(
             f"{path.name}: the names of its columns are not written in {chosen}",
-            hint="name the file's encoding in the recipe, such as encoding: cp1254",
+            hint="name the file's encoding (Turkish and Azerbaijani cp1254, Cyrillic cp1251, western cp1252): in a recipe encoding: cp1254, of inspect and init --encoding cp1254",
         )
     choice = delimiter or _delimiter(header, text)
     try:
@@ -118,7 +118,8 @@ def sample_of(path: Path, encoding: str | None) -> tuple[bytes, str, int]:
     """
     if not path.is_file():
         raise SourceError(
-            f"there is no file {path.name}", hint=f"check the recipe's path; looked in {path.parent.name}/"
+            f"{path.name} is a folder" if path.is_dir() else f"there is no file {path.name}",
+            hint="give one file" if path.is_dir() else "check the path; a recipe's paths begin at its own folder",
         )
     with open_bytes(path) as raw:
         sample = read_bytes(raw, SAMPLE_BYTES, path)
@@ -128,7 +129,7 @@ def sample_of(path: Path, encoding: str | None) -> tuple[bytes, str, int]:
     if encoding is None and found is None and sample.count(0) > len(sample) // 4:
         raise SourceError(
             f"{path.name} is not UTF-8 text: every other byte is zero",
-            hint="name its encoding in the recipe: encoding: utf-16-le",
+            hint="name its encoding: in a recipe encoding: utf-16-le, of inspect and init --encoding utf-16-le",
         )
     try:
         chosen = codecs.lookup(found or encoding or "utf-8").name

@@ -119,7 +119,7 @@ class JsonFile(RowStream):
         except UnicodeDecodeError as error:
             raise SourceError(
                 f"{self.path.name} holds bytes that are not UTF-8",
-                hint="name its encoding in the recipe, such as encoding: cp1254",
+                hint="name its encoding: in a recipe encoding: cp1254, of inspect and init --encoding cp1254",
             ) from error
 
     def _line_records(self) -> Iterator[Record]:

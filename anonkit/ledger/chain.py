@@ -86,7 +86,12 @@ class Chain:
     def read(self) -> list[Entry]:
         """All entries, verified from the first to the head."""
         if not self.path.exists():
-            raise LedgerError(f"there is no {self.what} '{self.path.name}'", hint="create it first.", path=self.path)
+            raise LedgerError(
+                f"there is no {self.what} '{self.path.name}'",
+                hint=f"create it first: anonkit {self.what} create {self.path.name}, with --help for its terms; in Python "
+                f"ak.{self.what.capitalize()}.create(...).",
+                path=self.path,
+            )
         head = self._read_head()
         with self._connection() as connection:
             self._known = self._verified(connection, [])

@@ -144,7 +144,7 @@ def common_evidence(recipe: AnyRecipe, run: Mapping[str, Any], findings: Sequenc
         "provenance": Evidence(
             value=len(missing),
             note=f"Missing: {', '.join(missing)}." if missing else
-            f"Recipe {str(run['recipe_sha256'])[:12]}…, area or zones {str(run['area_sha256'])[:12]}…; {len(used)} files by hash in run.json; every line of every input is accounted for.",
+            f"Recipe {str(run['recipe_sha256'])[:12]}…, area or zones {str(run['area_sha256'])[:12]}…; {len(used)} file{'' if len(used) == 1 else 's'} by hash in run.json; every line of every input is accounted for.",
         ),
         "permission": Evidence(
             value=(not recipe.licence.strip()) + (not recipe.recipient.name.strip()) + len(unknown) * (not recipe.legal_basis),

@@ -6,10 +6,8 @@ the data has influenced; for k-anonymous products that is the field's practice, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +17,15 @@ from anonkit.base.errors import AnonkitError, RecipeError
 from anonkit.base.progress import Progress
 from anonkit.classes import Protection
 from anonkit.engine import Session
-from anonkit.geo import TimeBins
 from anonkit.kanon import Product, decide_products
+from anonkit.pipeline.alternatives import alternatives, other_levels, written
 from anonkit.pipeline.ingest import Ingested, ingest
 from anonkit.pipeline.measure import product_figures
 from anonkit.pipeline.register import overlapping
 from anonkit.recipe import Recipe, RouteRecipe, load_recipe
-from anonkit.report.levels import levels_text
 
 if TYPE_CHECKING:
     from anonkit.pipeline.plan_routes import Journeys
-
-WIDER = {"1h": "3h", "3h": "6h", "6h": "1d", "15min": "1h", "30min": "1h", "2h": "6h", "4h": "12h", "12h": "1d"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +46,8 @@ class Alternative:
 
     change: str
     shares: dict[str, float]
+    write: str = ""
+    """What to write in the recipe for it."""
 
 
 def plan(
@@ -98,14 +95,15 @@ def explain(
         return _explained(journeys, progress)
     with _opened(recipe, as_of, progress) as (read, ingested, session, levels):
         found = []
-        for change, products, protection in (*_alternatives(read), *_other_levels(read, levels)):
+        for change, products, protection in (*alternatives(read), *other_levels(read, levels)):
             with progress.stage(change):
                 try:
                     decided = _decided(products, read, ingested, session, protection)
                 except AnonkitError:
                     continue  # the change breaks the chain of levels
                 figures = product_figures(decided, session=session)
-            found.append(Alternative(change=change, shares={f["part"]: f["share_released"] for f in figures}))
+            shares = {f["part"]: f["share_released"] for f in figures}
+            found.append(Alternative(change=change, shares=shares, write=written(read, products, protection)))
         return tuple(found)
 
 
@@ -121,10 +119,10 @@ def _journeys(recipe: str | Path, as_of: str | date | datetime | None, progress:
 
 
 def _explained(journeys: Journeys, progress: Progress) -> tuple[Alternative, ...]:
-    from anonkit.pipeline.plan_routes import alternatives
+    from anonkit.pipeline.plan_routes import alternatives as of_routes
 
     found = []
-    for change, spec in alternatives(journeys.recipe):
+    for change, spec in of_routes(journeys.recipe):
         with progress.stage(change):
             shares = {figures["part"]: figures["share_released"] for figures in journeys.told(spec)}
         found.append(Alternative(change=change, shares=shares))
@@ -184,87 +182,3 @@ def _decided(
         protection=protection or recipe.protection,
         session=session,
     )
-
-
-def _alternatives(recipe: Recipe) -> Iterator[tuple[str, tuple[Product, ...], Protection]]:
-    products, own = recipe.kanon_products, recipe.protection
-    trips = recipe.products.trips
-    searched = trips is not None and trips.k_anonymity is not None
-    yield "the recipe at the levels that were chosen" if searched else "the recipe", products, own
-    levels = recipe.geo.grid.levels
-
-    def coarser_cells(product: Product) -> Product:
-        up = tuple(replace(at, level=min(at.level + 1, levels - 1)) for at in product.roll_up)
-        return replace(product, level=min(product.level + 1, levels - 1), roll_up=_distinct(product, up, 1))
-
-    def wider_bins(product: Product) -> Product:
-        up = tuple(replace(at, bins=_wider(at.bins)) for at in product.roll_up)
-        return replace(product, bins=_wider(product.bins), roll_up=_distinct(product, up, 0))
-
-    def pooled(product: Product) -> Product:
-        up = tuple(replace(at, bins=_pooled(at.bins)) for at in product.roll_up)
-        return replace(product, bins=_pooled(product.bins), roll_up=up)
-
-    changes: list[tuple[str, Callable[[Product], Product]]] = [
-        ("cells one level coarser", coarser_cells),
-        ("bins one step wider", wider_bins),
-        ("bins pooled over weeks or days", pooled),
-    ]
-    for name in recipe.released_columns:
-
-        def without(product: Product, name: str = name) -> Product:
-            up = tuple(replace(at, columns=tuple(c for c in at.columns if c != name)) for at in product.roll_up)
-            return replace(product, columns=tuple(c for c in product.columns if c != name), roll_up=up)
-
-        changes.append((f"without column {name}", without))
-    if any(product.roll_up for product in products):
-        changes.append(("without roll-up", lambda product: replace(product, roll_up=())))
-    if any(product.max_rows for product in products):
-        changes.append(
-            ("twice the rows a person", lambda p: replace(p, max_rows=p.max_rows * 2 if p.max_rows else None))
-        )
-    for change, make in changes:
-        changed = tuple(make(product) for product in products)
-        if changed != products:
-            yield change, changed, own
-    if own.l_places > 1:
-        yield "destinations need not differ (l_places: 1)", products, replace(own, l_places=1)
-    if own.dominance < 1:
-        yield "no limit on one person's share", products, replace(own, dominance=Fraction(1))
-    if own.operator_share is not None and own.operator_share < 1:
-        yield "no limit on one operator's share", products, replace(own, operator_share=Fraction(1))
-    for k in sorted({5, 11, 20} - {own.k}):
-        yield f"k = {k}", products, replace(own, k=k)
-
-
-def _other_levels(
-    recipe: Recipe, levels: dict[str, Any] | None
-) -> Iterator[tuple[str, tuple[Product, ...], Protection]]:
-    """What the search passed over for levels that lose less, labels as chosen."""
-    if levels is None:
-        return
-    for other in levels["tried"]:
-        if other["labels"] == levels["chosen"]["labels"] and levels_text(other) != levels_text(levels["chosen"]):
-            at = recipe.at_levels(cell=other["cell"], bins=other["bins"], columns=tuple(other["columns"]))
-            yield f"trips at {levels_text(other)}", at.kanon_products, recipe.protection
-
-
-def _distinct(product: Product, up: tuple[Any, ...], step: int) -> tuple[Any, ...]:
-    """Roll-ups that are still coarser than the level before, after a change."""
-    found, last = [], (product.level + step, product.bins.width)
-    for at in up:
-        if (at.level, at.bins.width) != last:
-            found.append(at)
-            last = (at.level, at.bins.width)
-    return tuple(found)
-
-
-def _wider(bins: TimeBins) -> TimeBins:
-    width, _, pool = bins.width.partition(" of ")
-    wider = WIDER.get(width.replace(" ", ""), width)
-    return TimeBins(f"{wider} of {pool}" if pool else wider, zone=bins.zone)
-
-
-def _pooled(bins: TimeBins) -> TimeBins:
-    width, _, pool = bins.width.partition(" of ")
-    return TimeBins(f"{width} of {'day' if pool else 'week'}", zone=bins.zone)

@@ -28,7 +28,7 @@ from anonkit.geo.trimming import EndRule
 from anonkit.ledger.composition import Loss
 from anonkit.publish.gate import file_findings
 from anonkit.publish.routes import LINK, write_streets
-from anonkit.publish.words import opening, table_of_files, told_of
+from anonkit.publish.words import opening, table_of_columns, table_of_files, told_of
 from anonkit.publish.write import BIN, BINS, CELL, bins_table, write_table, write_zones
 
 DECIMALS = 4
@@ -367,6 +367,7 @@ def _readme(spec: NoisySpec, resources: tuple[Resource, ...]) -> str:
         "|---|---|",
         *(f"| {name} | {price} |" for name, price in spec.prices),
         *table_of_files(resources),
+        *table_of_columns(resources),
         *(spec.streets.words if spec.streets is not None else []),
     ]
     lines += [

@@ -26,7 +26,7 @@ from anonkit.geo.trimming import EndRule
 from anonkit.kanon import CellKeyNoise
 from anonkit.kanon.routes_release import RouteRelease, RouteSpec
 from anonkit.publish.spec import WORDS
-from anonkit.publish.words import opening, table_of_files, told_of
+from anonkit.publish.words import opening, table_of_columns, table_of_files, told_of
 from anonkit.publish.write import BINS, bins_table, write_table
 from anonkit.schema import PrivacyUnit
 
@@ -304,6 +304,7 @@ def _readme(spec: RouteReleaseSpec, release: RouteRelease, resources: tuple[Reso
             " per cent" if release["volumes"].suppressed_pct != "withheld" else ", since it would be about a few people"
         ),
         *table_of_files(resources),
+        *table_of_columns(resources),
     ]
     lines += [
         "A link that is absent was driven by nobody or by too few. Links, turns, speeds and routes refer to journeys without",

@@ -84,10 +84,12 @@ class ReleaseSpec:
         k, drivers = self.protection.k, self.protection.k_driver
         beside = f" and at least {drivers} different drivers" if drivers is not None else ""
         text = f"Further legal basis: {self.legal_basis.rstrip('.')}. " if self.legal_basis else ""
-        text += (
-            f"k-anonymity, no differential privacy: every published class holds trips of at least {k} different "
-            f"{self.counted}{beside}, and none of them has more than {float(self.protection.dominance):.0%} of its rows."
-        )
+        text += "k-anonymity, no differential privacy: every published class holds "
+        if self.unit is PrivacyUnit.TRIP:
+            text += f"at least {k} different trips{beside}."  # one row each: none has more of a class than another
+        else:
+            most = f"{float(self.protection.dominance):.0%}"
+            text += f"trips of at least {k} different {self.counted}{beside}, and none of them has more than {most} of its rows."
         if self.noise is not None:
             text += f" Numbers of trips are perturbed by up to {self.noise.largest} (variance {self.noise.variance:g})."
         else:

@@ -64,6 +64,20 @@ def table_of_files(resources: Sequence[Resource]) -> list[str]:
     return [*lines, ""]
 
 
+def table_of_columns(resources: Sequence[Resource]) -> list[str]:
+    """What each column means, in which unit; a meaning that tables share stands once."""
+    meanings: dict[tuple[str, str], list[str]] = {}
+    for resource in resources:
+        for column in resource.fields:
+            table = resource.name if resource.folder != "zones" else "zones"
+            tables = meanings.setdefault((column.name, column.description), [])
+            if table not in tables:
+                tables.append(table)
+    lines = ["| column | of | what it means |", "|---|---|---|"]
+    lines += [f"| {name} | {', '.join(tables)} | {meaning} |" for (name, meaning), tables in meanings.items()]
+    return [*lines, ""]
+
+
 def told_of(spec: Told, *, zone: str, operators: Sequence[str]) -> dict[str, Any]:
     """The same for machines: part of the statement in datapackage.json."""
     return {

@@ -22,13 +22,18 @@ from anonkit.geo.bins import DAY_S
 from anonkit.geo.zones import Tessellation
 from anonkit.kanon import Decision, Decisions, Product, class_statistics, suppression_bands
 from anonkit.publish.printed import printed_resource, printed_table
+from anonkit.publish.readme import readme
 from anonkit.publish.spec import ReleaseSpec
-from anonkit.publish.words import opening, table_of_files, told_of
+from anonkit.publish.words import told_of
 
 CELL = "code of a cell; zones/ tells where it lies (its level is code // 10^14)"
 BIN = "time bin of the trip's start on the local clock; labels are in bins.csv"
 COUNT = "number of trips"
-ROLLED = "0: the class itself; n: the rest of its parent, at the n-th roll-up of the description"
+UNITS = {"_s": "s", "_m": "m", "_kwh": "kWh"}
+"""End of a measure's name and its unit."""
+ROLLED = (
+    "0: the class itself; n: the rest of a coarser class, over what finer rows leave, at the n-th roll-up of the table"
+)
 TITLES = {
     "trips": "Trips, one row each",
     "flows": "Trips between two cells in a time bin",
@@ -130,9 +135,13 @@ def product_resource(product: Product, spec: ReleaseSpec) -> Resource:
         )
     for told in product.statistics:
         for name, what in zip(told.names, ("mean", "median"), strict=True):
-            text = f"{what} of the {spec.counted}' own medians of {told.column}, within {told.low} to {told.high}, to {told.step}"
+            unit = next((f" {unit}" for end, unit in UNITS.items() if told.column.endswith(end)), "")
+            text = f"{what} of the {spec.counted}' own medians of {told.column}, clipped to {told.low} to {told.high}{unit}"
+            text += f", to the nearest {told.step}{unit}"
             fields.append(Field(name=name, type="integer", description=f"{text}; empty: too few to tell"))
     level = f"cells of {spec.grid.level_name(product.level)}, bins of {product.bins.width}"
+    for number, at in enumerate(product.roll_up, start=1):
+        level += f"; rolled_up {number}: cells of {spec.grid.level_name(at.level)}, bins of {at.bins.width}"
     return Resource(
         name=product.kind,
         title=VISITS if product.ends == ("start",) else TITLES[product.kind],
@@ -291,24 +300,3 @@ ZONE_FIELDS = (
     Field(name="lat", type="number", description="latitude of that point, degrees"),
     Field(name="geometry", type="string", description="polygon of the cell, WKB"),
 )
-
-
-def readme(spec: ReleaseSpec, resources: tuple[Resource, ...]) -> str:
-    """The first thing that a recipient reads."""
-    lines = [
-        *opening(spec, zone=spec.base.zone, operators=spec.operators),
-        *table_of_files(resources),
-    ]
-    lines += [
-        "A class that is absent was suppressed or had no trips; `suppression` tells how much is missing where.",
-        "Rows carry no identifier and are sorted by their columns; nothing links two rows to one person.",
-        "",
-        "    import anonkit",
-        f'    release = anonkit.open_release("{spec.name}")',
-        "    release.privacy; release.flows.to_pandas() if release.flows else None",
-        "",
-        "`anonkit verify FOLDER` checks that the files are complete and unaltered. Whether every class holds its k can",
-        "be recounted only by the operator, who did so before handing the folder over.",
-        "",
-    ]
-    return "\n".join(lines)

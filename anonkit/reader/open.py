@@ -24,15 +24,22 @@ STREETS, LINKS = "streets/links", ("link", "from_link")
 """The table of public links, and the columns by which tables of routes refer to it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ProductTable:
-    """One table of a release."""
+    """One table of a release; its repr says what each column means."""
 
     name: str
     path: Path
     description: str
     columns: tuple[str, ...]
     session: Session = field(repr=False, compare=False)
+    fields: dict[str, str] = field(default_factory=dict, compare=False)
+    """Column → what it means, in which unit."""
+
+    def __repr__(self) -> str:
+        width = max(map(len, self.columns), default=0)
+        told = [f"  {name:<{width}}  {self.fields.get(name, '')}".rstrip() for name in self.columns]
+        return "\n".join([f"{self.name}: {self.description}", *told])
 
     def lazy(self) -> nw.LazyFrame[Any]:
         """The table as a narwhals lazy frame."""
@@ -72,6 +79,7 @@ class Release:
                 description=entry["description"],
                 columns=tuple(column["name"] for column in entry["anonkit:fields"]),
                 session=self._session,
+                fields={column["name"]: column.get("description", "") for column in entry["anonkit:fields"]},
             )
             for entry in package["resources"]
             if entry["path"].endswith(".parquet")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from anonkit.report.html import Html, section, table, tag
-from anonkit.report.words import number, part_text, reason_text, rule_text
+from anonkit.report.words import number, part_text, reason_hint, reason_text, rule_hint, rule_text
 from anonkit.viz.colours import percent
 
 
@@ -19,6 +19,28 @@ def lines(run: dict[str, Any]) -> Html:
         parts += _source(entry)
     parts += [tag("h3", "From used lines to what leaves"), _products(run)]
     return section("lines", "What went in and what came out", *parts)
+
+
+MUCH = 0.05
+"""Share of a file's lines from which on what can be done about them is said beside the count."""
+
+
+def advice(lines: list[dict[str, Any]]) -> list[str]:
+    """What to do about the reasons and rules that take more than a twentieth of a file's lines.
+
+    >>> line = {"physical": 11, "header": 1, "dropped": {"outside_area": 4}, "rejected": {"blank_line": 0}}
+    >>> advice([line])
+    ['  40 % outside_area: starts or ends outside the public area of this release; check geo.area and the column map']
+    """
+    found = []
+    for entry in lines:
+        data = max(entry["physical"] - entry["header"], 1)
+        for kind, words, hint in (("dropped", rule_text, rule_hint), ("rejected", reason_text, reason_hint)):
+            for name, count in (entry.get(kind) or {}).items():
+                if count > MUCH * data:
+                    what_to_do = f"; {hint(name)}" if hint(name) else ""
+                    found.append(f"  {percent(count / data)} {name}: {words(name)}{what_to_do}")
+    return found
 
 
 def _source(entry: dict[str, Any]) -> list[object]:
@@ -84,6 +106,12 @@ def _products(run: dict[str, Any]) -> Html:
         "suppressed to protect others",
     )
     found: list[object] = [table(head, rows, numbers=range(1, 8))]
+    noise = (run.get("privacy") or {}).get("noise") or {}
+    if noise.get("largest"):
+        found.append(
+            tag("p", f"Exact trips, before numbers are perturbed: in the files each class has up to {noise['largest']} more "
+                "or fewer, as recounted above.", cls="note"),
+        )  # fmt: skip
     if run.get("thinned"):
         found.insert(
             0,

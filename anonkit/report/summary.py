@@ -33,11 +33,20 @@ def head(run: dict[str, Any], anchors: list[tuple[str, str]]) -> Html:
         tag("span", "INSIDE ONLY", cls="inside"),
         tag("span", "  exact counts about raw data; not a part of what is handed over", cls="note"),
         tag("h1", run.get("title") or run.get("release", "release")),
-        tag("span", STATES.get(state, state), cls=f"verdict {'bad' if bad else 'good'}"),
+        tag("span", _verdict(run, state), cls=f"verdict {'bad' if bad else 'good'}"),
         tag("p", run.get("statement", "no statement of privacy in run.json"), cls="statement"),
         tag("nav", *links),
     )
     return tag("header", inner)
+
+
+def _verdict(run: dict[str, Any], state: str) -> str:
+    """The state in words; what passed with open questions says how many of them wait for the reviewer."""
+    answers = (run.get("review") or {}).get("scorecard") or run.get("scorecard") or []
+    left = sum(found["status"] == "WARN" for found in answers)
+    if state == "ready" and left:
+        return f"All checks passed; {left} question{'' if left == 1 else 's'} for you to decide"
+    return STATES.get(state, state)
 
 
 def asked(run: dict[str, Any]) -> Html:

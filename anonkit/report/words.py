@@ -37,6 +37,9 @@ CHECKS = {
     "subtraction": "Subtracting finer products",
     "bin_totals": "Knowing a bin's total",
     "suppression": "What is told of the gaps",
+    "row_risk": "How sure one can be of a row's owner",
+    "linear_system": "All tables solved together",
+    "companions": "People who rode together are one",
 }
 NO_PERSONS = "People at all: this source does not know them. k counts trips, and a class of k trips may be the trips of one person."
 ONE = {"person": "person", "driver": "driver", "trip": "trip"}
@@ -121,6 +124,28 @@ def reason_text(name: str) -> str:
         return Reason(name).what
     except ValueError:
         return name.replace("_", " ")
+
+
+HINTS = {
+    "outside_area": "check geo.area and the column map",
+    "outside_period": "check period and the format of times",
+    "no_person": "check which column names people; rows without one count nobody",
+    "no_driver": "check which column names drivers",
+}
+"""Rule → what to look at where it takes many lines; promises are kept, whatever they take."""
+
+
+def reason_hint(name: str) -> str:
+    """What to do about lines that were rejected for a reason."""
+    try:
+        return Reason(name).hint
+    except ValueError:
+        return ""
+
+
+def rule_hint(name: str) -> str:
+    """What to look at where a rule dropped many lines."""
+    return HINTS.get(name, "")
 
 
 def rule_text(name: str) -> str:

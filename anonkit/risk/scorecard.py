@@ -215,9 +215,12 @@ def _answer(one: Question, found: Evidence | None, gate: list[Finding]) -> Findi
         status = Status.FAIL if one.essential else Status.WARN
         said = "not measured"
     elif _beyond(one.rule, value, one.threshold):
-        status, said = Status.FAIL, f"{shown(value)} is beyond {one.rule} {shown(one.threshold)}"
+        status, said = Status.FAIL, f"{shown(value)} is not {one.rule} {shown(one.threshold)}"
     elif one.warn is not None and _beyond(one.rule, value, one.warn):
-        status, said = Status.WARN, f"within the threshold, beyond {one.rule} {shown(one.warn)}"
+        status, said = (
+            Status.WARN,
+            f"within the threshold, but not {one.rule} {shown(one.warn)}, the usual limit: you decide",
+        )
     else:
         status, said = Status.PASS, f"{shown(value)} is {one.rule} {shown(one.threshold)}"
     note = f" {found.note}" if found and found.note else ""

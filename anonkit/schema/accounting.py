@@ -11,7 +11,7 @@ from typing import Any
 from anonkit.base.errors import SourceError
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Accounting:
     """Physical lines of one input."""
 
@@ -43,6 +43,9 @@ class Accounting:
     def as_dict(self) -> dict[str, Any]:
         """For run.json."""
         return asdict(self)
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         parts = [f"{self.source}: {self.physical:,} lines = {self.header} header + {self.used:,} used"]

@@ -8,11 +8,12 @@ label of the local clock: the repeated hour in autumn is one bin of two hours.
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import narwhals.stable.v2 as nw
 
@@ -45,9 +46,7 @@ class LocalTime:
         try:
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError) as error:
-            raise SchemaError(
-                f"there is no time zone {self.zone!r}", hint="use an IANA name such as Asia/Baku"
-            ) from error
+            raise SchemaError(f"there is no time zone {self.zone!r}", hint=_nearest(self.zone)) from error
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -135,3 +134,15 @@ def _tree_sql(column: str, edges: list[tuple[int, str]]) -> str:
     middle = len(edges) // 2
     late, early = _tree_sql(column, edges[middle:]), _tree_sql(column, edges[:middle])
     return f"CASE WHEN {column} >= {edges[middle][0]} THEN {late} ELSE {early} END"
+
+
+def _nearest(zone: str) -> str:
+    """The zone that may have been meant.
+
+    >>> _nearest("New York"), _nearest("baku")
+    ('did you mean America/New_York?', 'did you mean Asia/Baku?')
+    """
+    cities = {name.rpartition("/")[2].lower(): name for name in sorted(available_timezones()) if "/" in name}
+    asked = zone.rpartition("/")[2].strip().replace(" ", "_").lower()
+    near = difflib.get_close_matches(asked, cities, n=1)
+    return f"did you mean {cities[near[0]]}?" if near else "use an IANA name such as Asia/Baku"

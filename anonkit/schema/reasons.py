@@ -94,7 +94,10 @@ _TEXT: dict[Reason, tuple[str, str]] = {
         "a fare, distance or energy below zero",
         "refunds hold no trip; net them before the export",
     ),
-    Reason.ZERO_LENGTH: ("start and end are the same instant", "nothing to do; no trip took place"),
+    Reason.ZERO_LENGTH: (
+        "start and end are the same instant",
+        "nothing to do, or checks.min_seconds: 0 where the operator rounds its times",
+    ),
     Reason.ABSURD_SPEED: ("faster than the recipe's checks.max_speed_kmh", "check the clock and the coordinates"),
     Reason.DUPLICATE: ("the same trip id stands in an earlier line", "nothing to do; the first line is used"),
 }

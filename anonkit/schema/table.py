@@ -97,6 +97,9 @@ class Table:
         lines[0] += f", counted in {self.schema.privacy_unit.value}s" + (
             f", {self.schema.zone}" if self.schema.zone else ""
         )
+        if self.accounting is not None:
+            accounts = self.accounting if isinstance(self.accounting, tuple) else (self.accounting,)
+            lines[0] += f", {sum(account.used for account in accounts):,} lines used"
         for column in self.schema:
             if not column.name.startswith("_"):
                 detail = ", ".join(part for part in (column.unit, column.level) if part)

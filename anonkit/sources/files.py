@@ -51,7 +51,7 @@ def open_input(spec: InputSpec, session: Session) -> OpenInput:
     """
     opened = open_columns(
         spec.path,
-        tuple(dict.fromkeys(_wanted(spec))),
+        tuple(dict.fromkeys(part for name in _wanted(spec) for part in spec.joined.get(name, (name,)))),
         session,
         encoding=spec.encoding,
         delimiter=spec.delimiter,
@@ -61,13 +61,22 @@ def open_input(spec: InputSpec, session: Session) -> OpenInput:
     )
     known = set(spec.direct)
     return OpenInput(
-        frame=opened.frame,
-        kinds=opened.kinds,
+        frame=_with_joined(opened.frame, spec.joined),
+        kinds=opened.kinds | dict.fromkeys(spec.joined, "VARCHAR"),
         dropped_columns=tuple(name for name in opened.dropped_columns if name not in known),
         header_lines=opened.header_lines,
         stream=opened.stream,
         path=opened.path,
     )
+
+
+def _with_joined(frame: nw.LazyFrame[Any], joined: dict[str, tuple[str, ...]]) -> nw.LazyFrame[Any]:
+    """Times that stand in two columns as one text with a space between; nothing where one of the two is empty."""
+    for name, parts in joined.items():
+        texts = [nw.col(part).cast(nw.String).str.strip_chars() for part in parts]
+        filled = [nw.when(text != "").then(text) for text in texts]
+        frame = frame.with_columns(nw.concat_str(*filled, separator=" ").alias(name))
+    return frame
 
 
 def _wanted(spec: InputSpec) -> list[str]:

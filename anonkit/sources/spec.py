@@ -181,7 +181,10 @@ class InputSpec(Spec):
     place: str | None = None
     """Of visits: the place of all rows, where no column says it."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Canonical name → the operator's name; in JSON a path such as ``start.location.lat``."""
+    """Canonical name → the operator's name; in JSON a path such as ``start.location.lat``. A time that stands in a column
+    of dates and one of clocks is a list of both: ``start: [StartDate, StartTime]``."""
+    joined: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Made of such lists: the name of the joined column → the columns that it holds, with a space between."""
     scale: dict[Literal["distance_m", "amount", "energy_kwh", "duration_s"], float] = Field(default_factory=dict)
     """What a number is multiplied by: ``distance_m: 1000`` where the operator writes kilometres."""
     lookups: dict[str, Lookup] = Field(default_factory=dict)
@@ -237,7 +240,7 @@ class InputSpec(Spec):
     @model_validator(mode="before")
     @classmethod
     def _preset(cls, said: Any) -> Any:
-        return with_preset(said) if isinstance(said, dict) else said
+        return _with_joined(with_preset(said)) if isinstance(said, dict) else said
 
     @property
     def by_place(self) -> bool:
@@ -309,3 +312,19 @@ class InputSpec(Spec):
             )
         if self.privacy_unit is PrivacyUnit.TRIP and "person" in self.columns:
             raise ValueError("privacy_unit: trip counts trips, yet columns maps 'person'; leave out one of the two")
+
+
+def _with_joined(said: dict[str, Any]) -> dict[str, Any]:
+    """Lists of columns become one name, and what it is made of."""
+    columns = said.get("columns")
+    if not isinstance(columns, dict):
+        return said
+    lists = {name: parts for name, parts in columns.items() if isinstance(parts, list)}
+    wrong = [name for name in lists if name not in ("start", "end")]
+    if wrong:
+        raise ValueError(f"columns gives several columns for {wrong}; only start and end may stand in two")
+    if any(len(parts) != 2 or not all(isinstance(part, str) for part in parts) for parts in lists.values()):
+        raise ValueError("a time in two columns is a list of their names: start: [StartDate, StartTime]")
+    names = {name: " + ".join(parts) for name, parts in lists.items()}
+    made = {names[name]: tuple(parts) for name, parts in lists.items()}
+    return {**said, "columns": {**columns, **names}, **({"joined": made} if made else {})}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -281,3 +282,19 @@ def test_sparse_layout_is_chosen_and_named(trips: pd.DataFrame, settings: dict[s
     assert len(made.flows_) == 25**2
     assert made.flows_["trips"].sum() == pytest.approx(made.total_)
     assert settings["ledger"].total().epsilon == pytest.approx(1.0)
+
+
+def test_ledger_whose_only_period_is_all_needs_no_period_to_be_named(tmp_path: Path) -> None:
+    # one person a trip; what is asked is only that the draw is charged to "all"
+    ledger = Ledger.create(
+        tmp_path / "ever.ledger",
+        dataset="town",
+        privacy_unit="person",
+        period="all",
+        epsilon_cap=2,
+        delta_cap=1e-6,
+        neighbours="add_or_remove",
+    )
+    trips = pd.DataFrame({"person": [1, 2, 3], "trip": [1, 2, 3]})
+    made = DPPersons(plan=plan("persons", epsilon=1), ledger=ledger).fit(trips)
+    assert len(made.reservations_) == 1

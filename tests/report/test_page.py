@@ -12,6 +12,8 @@ import pytest
 import shapely
 from anonkit.geo import TimeBins
 from anonkit.report import PartTable, ReportTables, render_report, write_report
+from anonkit.report.lines import lines
+from anonkit.report.summary import head
 
 PLANTED = '<img src=x onerror="document.title=1">'
 VOID = {"meta", "img", "br", "link"}
@@ -281,3 +283,15 @@ def test_r01_a_source_without_persons_does_not_speak_of_people() -> None:
     assert "People alone" not in text
     assert "one rider with forty trips is one" not in text
     assert "one rider with forty trips is one" in Seen(render_report(RUN)).text
+
+
+def test_verdict_counts_the_questions_that_are_left_to_the_reviewer() -> None:
+    left = {**RUN, "scorecard": [{"check": "q", "status": state} for state in ("PASS", "WARN", "WARN")]}
+    assert "All checks passed; 2 questions for you to decide" in str(head(left, []))
+    assert "Passed: may be handed over" in str(head(RUN, []))
+
+
+def test_products_are_told_before_and_the_files_after_perturbation() -> None:
+    noisy = {**RUN, "privacy": {**RUN["privacy"], "noise": {"largest": 2, "variance": 1.0}}}
+    assert "in the files each class has up to 2 more or fewer" in str(lines(noisy))
+    assert "more or fewer" not in str(lines(RUN))

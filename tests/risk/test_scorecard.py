@@ -140,3 +140,14 @@ def test_every_public_name_of_the_room_is_there() -> None:
 def test_no_public_name_is_hidden_by_a_module_of_the_same_name() -> None:
     modules = {path.stem for path in Path(risk.__file__).parent.glob("*.py")}
     assert not modules & set(risk.__all__)
+
+
+def test_answers_say_value_and_limit_in_words() -> None:
+    contract = questions(k=5, recipient="contract", sensitive=False)
+    said = {
+        one.key: answer.message
+        for one, answer in zip(contract, answer_questions(contract, {"class_size": Evidence(value=5)}), strict=True)
+    }
+    assert "Within the threshold, but not at least 10, the usual limit: you decide." in said["class_size"]
+    few = answer_questions(contract, {"class_size": Evidence(value=4)})[2]
+    assert "4 is not at least 5." in few.message

@@ -200,3 +200,38 @@ def test_r01_a_source_without_persons_must_say_that_it_counts_trips() -> None:
     with pytest.raises(ValidationError, match="must say privacy_unit: trip"):
         InputSpec.model_validate({**SAID, "columns": columns})
     assert InputSpec.model_validate({**SAID, "columns": columns, "privacy_unit": "trip"})
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_time_in_a_column_of_dates_and_one_of_clocks_is_one_time(kind: str, read: Any, tmp_path: Path) -> None:
+    # the second line has a date and no clock: no time at all
+    frame = pd.DataFrame(
+        {
+            "id": ["T1", "T2"],
+            "day": ["2026-03-03", "2026-03-03"],
+            "clock": ["08:00", None],
+            "ended": ["08:20", "08:20"],
+            **{name: [value, value] for name, value in (("a", 49.85), ("b", 40.38), ("c", 49.87), ("d", 40.4))},
+        }
+    )
+    if kind == "csv":
+        content = frame.to_csv(index=False).encode()
+    else:
+        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), tmp_path / "x")
+        content = (tmp_path / "x").read_bytes()
+    columns = {
+        "trip": "id",
+        "start": ["day", "clock"],
+        "end": ["day", "ended"],
+        **dict(zip(("start_lon", "start_lat", "end_lon", "end_lat"), "abcd", strict=True)),
+    }
+    done = read(content, name=f"r.{kind}", columns=columns, privacy_unit="trip")
+    assert [(row["start_s"], row["end_s"]) for row in done.rows] == [(EIGHT_S, EIGHT_S + 1200)]
+    assert done.accounting.rejected == {"missing_time": 1}
+    assert done.accounting.dropped_columns == ()
+
+
+def test_only_times_may_stand_in_two_columns() -> None:
+    columns = {**COLUMNS, "person": ["first", "last"]}
+    with pytest.raises(ValidationError, match="only start and end may stand in two"):
+        InputSpec.model_validate({"path": "r.csv", "operator": "town", "columns": columns})
