@@ -86,7 +86,7 @@ def in_order(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     takes half the time of sorting places by numbers, and brings the codes along.
     """
     bits = max(len(codes) - 1, 1).bit_length()
-    if size << bits > ROOM:
+    if int(size) << bits > ROOM:
         order = np.argsort(codes, kind="stable")
         return order, codes[order]
     both = codes.astype(np.int64) << bits
@@ -102,7 +102,7 @@ def packed(columns: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
 
 def _packed(columns: Sequence[tuple[np.ndarray, int]]) -> tuple[np.ndarray, int]:
     """The integers, and a number that all are below."""
-    (first, most), *others = columns
+    (first, most), *others = ((codes, int(size)) for codes, size in columns)  # NumPy's own integers overflow in silence
     code = first.astype(np.int64)
     for codes, size in others:
         if most * size >= MOST:

@@ -7,6 +7,7 @@ by ``Table.of(path)``. Sensitive values are numbered here too, in their own orde
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -43,7 +44,7 @@ def taken(data: Any) -> Any:
 def numbered(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of a sensitive column's values in their own order, and their texts; -1 is a null, which is no value.
 
-    Numbers and dates are in order of size, ordered categories in theirs, texts in that of the alphabet.
+    Numbers (of type decimal too) and dates are in order of size, ordered categories in theirs, texts in that of the alphabet.
 
     >>> [part.tolist() for part in numbered(pd.Series([10, 2, None]))]
     [[1, 0, -1], ['2', '10']]
@@ -56,7 +57,8 @@ def numbered(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     held = held.infer_objects()
     if held.dtype.kind == "f" and (held % 1 == 0).all():  # whole numbers beside a null
         held = held.astype(np.int64)
-    if held.dtype == object or isinstance(held.dtype, pd.StringDtype):
+    decimals = held.dtype == object and len(held) > 0 and all(isinstance(value, Decimal) for value in held)
+    if (held.dtype == object and not decimals) or isinstance(held.dtype, pd.StringDtype):
         held = held.astype(str)
     unique, place = np.unique(held.to_numpy(), return_inverse=True)
     numbers[known] = place.ravel()

@@ -135,6 +135,14 @@ def test_groups_are_those_of_equal_lines_in_the_order_of_their_columns(columns: 
     assert found.sum(np.ones(len(columns), dtype=np.int32)).tolist() == found.sizes.tolist()
 
 
+def test_sizes_of_numpy_s_integers_do_not_overflow() -> None:
+    # 2^40 · 2^40 and 2^61 with the places of three lines behind it are beyond 64 bits
+    wide = [np.array([2**39, 0, 2**39]), np.array([1, 5, 0])]
+    assert groups([(codes, np.int64(2**40)) for codes in wide]).of.tolist() == [2, 0, 1]  # type: ignore[misc]
+    order, ordered = arrays.in_order(np.array([2**60, 3, 2**60]), np.int64(2**61))  # type: ignore[arg-type]
+    assert (order.tolist(), ordered.tolist()) == ([1, 0, 2], [3, 2**60, 2**60])
+
+
 def test_distinct_values_ascend() -> None:
     assert distinct(np.array([3, 1, 3, 2, 1])).tolist() == [1, 2, 3]
     assert distinct(np.zeros(0, dtype=np.int64)).tolist() == []

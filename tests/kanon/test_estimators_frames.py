@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -202,6 +203,7 @@ def test_ordered_closeness_orders_numbers_by_size(kind: str) -> None:
         (pd.Series(pd.Categorical(["mid", "low"], ["mid", "low"])), [1, 0], ["low", "mid"]),
         (pd.Series([0.5, 2.0]), [0, 1], ["0.5", "2.0"]),
         (pd.Series([None, None]), [-1, -1], []),
+        (pd.Series([Decimal("10.50"), None, Decimal("2.25")]), [1, -1, 0], ["2.25", "10.50"]),
     ],
 )
 def test_sensitive_values_are_numbered_in_their_own_order(values: pd.Series, numbers: list, labels: list) -> None:
