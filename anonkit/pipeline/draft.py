@@ -165,8 +165,21 @@ def _input(inspection: Inspection, chosen: dict[str, InspectedColumn], unit: str
         ]
     elif "end_place" not in chosen:
         lines.append(f"      end_place: {DECIDE}      # no column was recognised")
-    lines.append(f"    time: {{format: {_quoted(formats.get('start') or 'iso')}, ambiguous: first}}")
+    lines.append(_time(inspection, formats.get("start") or "iso"))
     return lines + _scale(chosen, ends="end" in formats)
+
+
+def _time(inspection: Inspection, written: str) -> str:
+    """How times are written; asked for where the file does not tell day from month."""
+    dated = [column for column in inspection.of("start", "end", "start_date", "end_date") if "/%" in column.format]
+    rivals = [column for column in dated if column.rival]
+    if not rivals:
+        return f"    time: {{format: {_quoted(written)}, ambiguous: first}}"
+    other = written.replace(rivals[0].format, rivals[0].rival)
+    told = next((column.format for column in dated if not column.rival), "")  # the other time may tell it
+    if told in (rivals[0].format, rivals[0].rival):
+        return f"    time: {{format: {_quoted(written.replace(rivals[0].format, told))}, ambiguous: first}}"
+    return f"    time: {{format: {DECIDE}, ambiguous: first}}      # {_quoted(written)} or {_quoted(other)}: no day is above 12"
 
 
 def _joined(inspection: Inspection) -> dict[str, tuple[str, str]]:

@@ -73,6 +73,8 @@ class InspectedColumn:
     """Distinct values in the sample."""
     format: str = ""
     """How a time is written: ``iso``, ``epoch_s``, or a strptime format."""
+    rival: str = ""
+    """The same with day and month exchanged, where all values fit both."""
     decimal: str = ""
     """The decimal sign of a number with a fraction."""
 
@@ -103,7 +105,9 @@ class _Column:
         shares = session.rows(f"SELECT {', '.join(_share(SIGNS[sign]) for sign in asked)} FROM {{t}}", t=self._known)[0]
         self.sign = {sign: float(share or 0) for sign, share in zip(asked, shares, strict=True)}
 
-    def _is(self, guess: str, detail: str, *, format: str = "", decimal: str = "") -> InspectedColumn:
+    def _is(
+        self, guess: str, detail: str, *, format: str = "", rival: str = "", decimal: str = ""
+    ) -> InspectedColumn:
         return InspectedColumn(
             name=self.name,
             guess=guess,
@@ -111,6 +115,7 @@ class _Column:
             filled=0.0,
             distinct=self.distinct,
             format=format,
+            rival=rival,
             decimal=decimal,
         )
 
@@ -131,6 +136,10 @@ class _Column:
             shares = {form: self._of(f"try_strptime(v, '{form}') IS NOT NULL") for form in (*FORMATS, *DATES)}
             form = max(shares, key=lambda form: shares[form])
             if shares[form] > MOST:
+                rival = form.replace("%m/%d", "%d/%m")
+                if rival != form and shares[rival] == shares[form]:  # no month is told by a format that may be wrong
+                    what = self._at("date") if form in DATES else side(self.name) or "time"
+                    return self._is(what, f"{form} or {rival}: no day is above 12", format=form, rival=rival)
                 return self._dated(form) if form in DATES else self._time(form, f"try_strptime(v, '{form}')", form)
         if TIMES.search(self.plain) and "duration" not in self.plain:
             for form, divisor in (("epoch_s", 1), ("epoch_ms", 1000)):

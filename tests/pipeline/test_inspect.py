@@ -127,6 +127,19 @@ def test_months_are_told_where_eleven_rows_lie_in_them(look: Any) -> None:
     assert look({"start_time": times}).columns[0].detail == "iso without offset; 2026-05"
 
 
+def test_day_and_month_are_asked_for_where_no_value_tells_them_apart(look: Any) -> None:
+    days = [f"{1 + n % 12:02}/09/2026 {clock(n)}" for n in range(N)]
+    found = look({"start_time": days, "end_time": days})
+    assert found.columns[0].detail == "%m/%d/%Y %H:%M or %d/%m/%Y %H:%M: no day is above 12"
+    asked = f"time: {{format: {DECIDE}, ambiguous: first}}      # '%m/%d/%Y %H:%M' or '%d/%m/%Y %H:%M'"
+    assert asked in draft_recipe(found)
+    apart = look({"StartDate": [day[:10] for day in days], "StartTime": [day[11:] for day in days]})
+    assert asked in draft_recipe(apart)
+    # one end on the 13th tells both
+    told = look({"start_time": days, "end_time": ["13/09/2026 00:05", *days[1:]]})
+    assert "time: {format: '%d/%m/%Y %H:%M', ambiguous: first}" in draft_recipe(told)
+
+
 def test_no_value_is_shown(look: Any) -> None:
     shown = json.dumps(look(BAKU, sep=";").as_dict(), ensure_ascii=False)
     values = {str(value) for name, column in BAKU.items() if name != "Tarif" for value in column if len(str(value)) > 4}
