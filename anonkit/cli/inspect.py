@@ -22,6 +22,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Show what an export seems to hold: columns, roles, times, places, bad lines. Writes nothing, shows no value."""
+    from anonkit.pipeline.draft import on_one_line
     from anonkit.pipeline.inspect import bad_line_hints
     from anonkit.pipeline.inspect import inspect as look
 
@@ -31,15 +32,16 @@ def inspect(
         return
     written = f", {found.encoding}, delimiter {found.delimiter!r}" if found.delimiter else ""
     typer.echo(f"{file.name}: {found.form}{written}, {found.lines:,} lines; guesses from {found.sampled:,} rows")
-    width = max(len(column.name) for column in found.columns)
-    for column in found.columns:
-        typer.echo(f"  {column.name:<{width}}  {column.guess:<12} {_filled(column.filled):>4} filled  {column.detail}")
+    names = [on_one_line(column.name) for column in found.columns]
+    width = max(map(len, names))
+    for name, column in zip(names, found.columns, strict=True):
+        typer.echo(f"  {name:<{width}}  {column.guess:<12} {_filled(column.filled):>4} filled  {column.detail}")
     hints = bad_line_hints(found)
     for reason, lines in found.bad_lines.items():
         typer.echo(f"  {lines:,} bad line{'' if lines == 1 else 's'}: {reason}; {hints[reason]}")
     if found.is_places:
         typer.echo(
-            f"Next: a list of places; anonkit init TRIPS --places {file} with the file of trips that names them."
+            f"Next: a list of places; anonkit init TRIPS --places {shlex.quote(str(file))} with the file of trips that names them."
         )
         return
     options = "".join(

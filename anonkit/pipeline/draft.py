@@ -6,6 +6,7 @@ is taken from the data gives the data away (ruling 18).
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -239,11 +240,22 @@ def _unused(inspection: Inspection, chosen: dict[str, InspectedColumn]) -> list[
             "    # Not mapped, so never read. A category can be published:",
             "    #   also: {NAME: {column: COLUMN, role: quasi}} here, and columns: [NAME] at a product.",
         ]
-        lines += [f"    #   {column.name}: {column.guess} ({column.detail})" for column in other]
+        lines += [f"    #   {on_one_line(column.name)}: {column.guess} ({column.detail})" for column in other]
     return lines
 
 
+def on_one_line(name: str) -> str:
+    """A name as it is; one with line breaks or other signs that nobody sees as a text with escapes.
+
+    >>> on_one_line("Qeyd"), on_one_line("from\\nwhere")
+    ('Qeyd', '"from\\\\nwhere"')
+    """
+    return name if name.isprintable() else json.dumps(name)
+
+
 def _quoted(name: str) -> str:
+    if not name.isprintable():
+        return on_one_line(name)  # YAML reads such a text as JSON does
     if Path(name).name != name or re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", name):
         plain = re.fullmatch(r"[A-Za-z0-9_./-]+", name) and name.lower() not in (
             "yes",
@@ -251,6 +263,7 @@ def _quoted(name: str) -> str:
             "on",
             "off",
             "true",
+            "false",
             "null",
         )
         if plain:

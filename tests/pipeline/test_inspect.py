@@ -196,6 +196,15 @@ def test_draft_says_once_where_a_row_is(look: Any) -> None:
     assert not {"start_place", "end_place"} & set(columns)
 
 
+def test_name_of_several_lines_stays_a_name_in_the_draft(look: Any) -> None:
+    odd, why = "tarif\nprivacy: {}", "comment\nno"
+    found = look({**ENGLISH, odd: ["a", "b"] * (N // 2), why: [f"one two three {n}" for n in range(N)], "false": 1})
+    drafted = yaml.safe_load(draft_recipe(found))
+    assert drafted["privacy"]["protect"] == yaml.safe_load(draft_recipe(look(ENGLISH)))["privacy"]["protect"]
+    assert why in drafted["inputs"][0]["direct"]
+    assert '#   "tarif\\nprivacy: {}": category' in draft_recipe(found)
+
+
 def test_list_of_stations_is_no_table_of_trips(look: Any) -> None:
     stations = look({"Station #": range(N), "Latitude": degrees(40.3), "Longitude": degrees(49.8)})
     assert stations.is_places
