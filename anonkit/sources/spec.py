@@ -271,7 +271,10 @@ class InputSpec(Spec):
             raise ValueError(f"also uses the names {sorted(taken)}, which are canonical; choose others")
         if (self.accounts or self.identifiers) and "person" not in self.columns:
             raise ValueError("accounts and identifiers are a person's, but columns maps no 'person'")
-        released = {extra.column for extra in self.also.values()}
+        loose = sorted(set(self.joined) - {self.columns.get("start"), self.columns.get("end")})
+        if loose:
+            raise ValueError(f"joined makes {loose}, which are no times; write start: [StartDate, StartTime] in columns")
+        released = {part for extra in self.also.values() for part in self.joined.get(extra.column, (extra.column,))}
         both = {*self.direct, *self.identifiers.values(), *self.identifying.values()} & released
         if both:
             raise ValueError(f"{sorted(both)} are direct identifiers and cannot be released")

@@ -188,6 +188,15 @@ SAID = {
         ({"kind": "visits"}, "canonical names of visits"),
         ({"also": {"bin": {"column": "x", "role": "quasi"}}}, "canonical; choose others"),
         ({"also": {"phone": {"column": "phone", "role": "quasi"}}, "direct": ["phone"]}, "direct identifiers"),
+        ({"joined": {"who": ["first", "last"]}}, r"joined makes \['who'\]"),
+        (
+            {
+                "columns": {**SAID["columns"], "start": ["day", "clock"]},  # type: ignore[dict-item]
+                "also": {"when": {"column": "day + clock", "role": "quasi"}},
+                "direct": ["clock"],
+            },
+            r"\['clock'\] are direct identifiers",
+        ),
     ],
 )
 def test_inputs_that_cannot_work_are_refused_when_the_recipe_is_read(change: dict[str, Any], message: str) -> None:
