@@ -40,6 +40,7 @@ def privacy_figures(
     classes : any key of each row's class.
     values : the sensitive value of each row; natural order for ``distance="ordered"``.
     protect : count rows, or distinct persons a class and value.
+    tree : for ``distance="hierarchical"``; has the values among its base values, in any order.
     persons : person of each row; null is no person (ruling 1).
 
     Privacy
@@ -72,6 +73,7 @@ def privacy_figures(
         overall = histogram(np.zeros_like(group), value, number, ones, 1, width)[0]
     distinct = (counts > 0).sum(axis=1)
     least = int(distinct.min(initial=width))
+    close = TCloseness(t=1, distance=distance, tree=tree, sensitive="").over(labels)
     gain = BetaLikeness(beta=1, enhanced=False, sensitive="").value(counts, overall)
     p = overall[overall > 0] / max(overall.sum(), 1)
     worst = float(gain.max(initial=0.0))
@@ -80,7 +82,7 @@ def privacy_figures(
         "l": float(least),
         "entropy_l": float(EntropyDiversity(l=1, sensitive="").value(counts, overall).min()),
         "c": float(RecursiveDiversity(c=1, l=max(least, 1), sensitive="").value(counts, overall).max()),
-        "t": float(TCloseness(t=1, distance=distance, tree=tree, sensitive="").value(counts, overall).max()),
+        "t": float(close.value(counts, overall).max()),
         "alpha": float(AlphaK(alpha=1, sensitive="").value(counts, overall).max()),
         "beta": worst,
         "beta_enhanced": float(np.minimum(worst, -np.log(p)).max()),

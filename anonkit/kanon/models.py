@@ -168,13 +168,17 @@ class RecursiveDiversity(ShareModel):
 
     def value(self, counts: np.ndarray, overall: np.ndarray) -> np.ndarray:
         """r1 / (r_l + … + r_m); infinite where fewer than l values occur."""
-        falling = -np.sort(-counts, axis=1)
-        tail = falling[:, self.l - 1 :].sum(axis=1)
-        return np.where(tail > 0, falling[:, 0] / np.maximum(tail, 1), np.inf)
+        most, tail = self._parts(counts)
+        return np.where(tail > 0, most / np.maximum(tail, 1), np.inf)
 
     def passes(self, counts: np.ndarray, overall: np.ndarray) -> np.ndarray:
+        most, tail = self._parts(counts)
+        return most < self.c * tail
+
+    def _parts(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """r1 and r_l + … + r_m; none of both where no value is known at all."""
         falling = -np.sort(-counts, axis=1)
-        return falling[:, 0] < self.c * falling[:, self.l - 1 :].sum(axis=1)
+        return counts.max(axis=1, initial=0), falling[:, self.l - 1 :].sum(axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -176,6 +176,20 @@ def test_r05_a_null_is_no_value_of_a_sensitive_column(kind: str) -> None:
     assert diverse(values, [EntropyDiversity(l=1.5, sensitive="s")], kind=kind) == 4
 
 
+@pytest.mark.parametrize("model", ["entropy", "recursive", "t", "alpha", "beta", "delta"])
+def test_r07_a_sensitive_column_without_any_value_is_diverse_nowhere(model: str) -> None:
+    models: dict[str, Any] = {
+        "entropy": EntropyDiversity(l=1, sensitive="s"),
+        "recursive": RecursiveDiversity(c=2, l=1, sensitive="s"),
+        "t": TCloseness(t=1, distance="ordered", sensitive="s"),
+        "alpha": AlphaK(alpha=1, sensitive="s"),
+        "beta": BetaLikeness(beta=9, enhanced=False, sensitive="s"),
+        "delta": DeltaDisclosure(delta=9, sensitive="s"),
+    }
+    with pytest.raises(NoLevelsError):
+        diverse([None] * 8, [models[model]], kind="pandas")
+
+
 @pytest.mark.parametrize("kind", ["pandas", "table"])
 def test_ordered_closeness_orders_numbers_by_size(kind: str) -> None:
     """Texts are in the order of the alphabet, numbers are not.

@@ -73,6 +73,16 @@ def test_hierarchical_distance_is_the_cheapest_transport() -> None:
         assert class_distances(q[None, :], p, kind="hierarchical", tree=tree)[0] == pytest.approx(best, abs=1e-9)
 
 
+@pytest.mark.parametrize("order", [["a", "b", "c"], ["c", "a", "b"], ["c", "d", "a", "b"]])
+def test_figures_look_at_a_tree_in_any_order(order: list[str]) -> None:
+    # class 0: a, a, b; class 1: c, c, c; all: 1/3, 1/6, 1/2. Half of each class goes over the root: 1/2
+    part = {"a": "ab", "b": "ab", "c": "cd", "d": "cd"}
+    tree = Hierarchy.from_mapping("s", {value: [part[value], "*"] for value in order})
+    classes, values = np.array([0, 0, 0, 1, 1, 1]), np.array(["a", "a", "b", "c", "c", "c"])
+    found = privacy_figures(classes, values, protect="row", distance="hierarchical", tree=tree)
+    assert found["t"] == pytest.approx(0.5)
+
+
 def test_r06_dominance_releases_no_class_that_one_person_holds() -> None:
     """Zone 0: person 1 has 3 of 5 rows (0.6 > 0.5). Zone 1: 2 of 4."""
     zone = Hierarchy.flat("zone", np.arange(2))
