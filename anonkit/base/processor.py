@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import MutableMapping
 from pathlib import Path
 
 VARIABLE = "NPY_DISABLE_CPU_FEATURES"
 AVX512 = "X86_V4 AVX512_ICL AVX512_SPR AVX512F AVX512_SKX AVX512_CLX AVX512_CNL"
-"""Names of all versions of NumPy; it passes over those that it does not know."""
+"""Names of all versions of NumPy; of those that it does not know it warns, and passes over them."""
 ZEN_3_AND_4 = "25"
 """AMD's processor family; of the two only Zen 4 has AVX-512."""
 
@@ -28,6 +29,7 @@ def prefer_fast_sorts(
     if VARIABLE in environment or "numpy" in sys.modules or not _is_zen4(processor):
         return False
     environment[VARIABLE] = AVX512
+    warnings.filterwarnings("ignore", "During parsing environment variable", ImportWarning)
     return True
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from anonkit.base.processor import VARIABLE
 
 INFO = "processor\t: 0\nvendor_id\t: {vendor}\ncpu family\t: {family}\nmodel\t\t: 17\nflags\t\t: fpu avx2 {flag}\n\nprocessor\t: 1\n"
 ASKED = (
@@ -49,14 +50,18 @@ def test_the_command_line_loads_numpy_only_after_it_was_told() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
-def test_numpy_takes_every_name_that_it_is_told() -> None:
-    from anonkit.base.processor import AVX512, VARIABLE
-
+def test_numpy_takes_every_name_that_it_is_told_and_warns_of_none(tmp_path: Path) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text(INFO.format(vendor="AuthenticAMD", family="25", flag="avx512f"))
+    code = (
+        "import sys; from pathlib import Path; from anonkit.base.processor import prefer_fast_sorts; "
+        "told = prefer_fast_sorts(processor=Path(sys.argv[1])); import numpy; print(told, numpy.sort(numpy.array([3, 1, 2])))"
+    )
     found = subprocess.run(
-        [sys.executable, "-c", "import numpy; print(numpy.sort(numpy.array([3, 1, 2])))"],
+        [sys.executable, "-W", "error::ImportWarning", "-c", code, str(info)],
         capture_output=True,
         text=True,
-        env=os.environ | {VARIABLE: AVX512},
+        env={name: value for name, value in os.environ.items() if name != VARIABLE},
         check=True,
     )
-    assert found.stdout == "[1 2 3]\n"
+    assert found.stdout == "True [1 2 3]\n"
