@@ -25,9 +25,7 @@ WIDER = {"1h": "3h", "3h": "6h", "6h": "1d", "15min": "1h", "30min": "1h", "2h":
 def alternatives(recipe: Recipe) -> Iterator[tuple[str, tuple[Product, ...], Protection]]:
     """The recipe itself, then each change with the products and the protection that it gives."""
     products, own = recipe.kanon_products, recipe.protection
-    trips = recipe.products.trips
-    searched = trips is not None and trips.k_anonymity is not None
-    yield "the recipe at the levels that were chosen" if searched else "the recipe", products, own
+    yield "the recipe at the levels that were chosen" if recipe.chooses_levels else "the recipe", products, own
     levels = recipe.geo.grid.levels
 
     def coarser_cells(product: Product) -> Product:
@@ -110,10 +108,8 @@ def _pooled(bins: TimeBins) -> TimeBins:
 def written(recipe: Recipe, products: tuple[Product, ...], protection: Protection) -> str:
     """What a recipe would have to say for other products or another protection; nothing where it says so."""
     said = []
-    trips = recipe.products.trips
-    searched = trips is not None and trips.k_anonymity is not None
     for before, after in zip(recipe.kanon_products, products, strict=True):
-        if searched and after.kind == "trips":
+        if recipe.chooses_levels and after.kind == "trips":
             continue  # its levels are the search's
         changes = _level(recipe, before, after)
         if before.roll_up != after.roll_up:

@@ -150,17 +150,12 @@ class _opened:  # noqa: N801  (reads as a function at its one kind of use)
                 self._recipe, session=self._session, key=fresh_key(), record_key=fresh_key(), as_of=self._when
             )
             rows = ingested.used(self._session)
-            if self._searches:
+            if self._recipe.chooses_levels:
                 from anonkit.pipeline.levels import choose_levels  # brings in scikit-learn and Numba
 
                 chosen = choose_levels(self._recipe, rows, session=self._session, count_input=True)
                 return chosen.recipe, replace(ingested, rows=chosen.rows), self._session, chosen.told
         return self._recipe, replace(ingested, rows=rows), self._session, None
-
-    @property
-    def _searches(self) -> bool:
-        trips = self._recipe.products.trips
-        return trips is not None and trips.k_anonymity is not None
 
     def __exit__(self, *_: object) -> None:
         self._session.close()
