@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -14,11 +15,14 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from anonkit.base.findings import Finding, finding
 from anonkit.classes import is_safe, tally_rows
 from anonkit.pipeline import release
 from anonkit.pipeline.measure import measure_risk
 from anonkit.prepare import keep_used
 from anonkit.publish import gate_rows, run_gate, write_bundle
+from anonkit.publish.gate_files import file_findings
+from anonkit.publish.gate_printed import as_the_rule_says
 from anonkit.sources.ids import refuse_identifying
 
 PLENTY = [f"Q{number}" for number in range(12)]
@@ -303,3 +307,43 @@ def test_r05_identifier_planted_in_a_station_name_is_refused(
     assert anonkit("release", town.recipe(stations), "--out", town.folder / "early", "--quiet") == 2
     replace_everywhere(refuse_identifying, lambda *_, **__: None)
     assert refused(town, anonkit, stations) == {"identifiers"}
+
+
+# --- files are looked at while rows are counted ----------------------------------------------------------------------
+
+
+def test_r26_what_is_wrong_with_the_files_is_told_first_and_refuses(
+    town: Any, anonkit: Any, replace_everywhere: Any
+) -> None:
+    town.busy()
+    late = Event()
+
+    def twin(folder: Path, resources: Any) -> Iterator[Finding]:
+        yield from file_findings(folder, resources)
+        late.wait(60)  # until the rows have been counted
+        yield finding("files", "late", passed=False, value=1, threshold=0, message="")
+
+    def counted(*given: Any) -> Iterator[Finding]:
+        yield from as_the_rule_says(*given)
+        late.set()
+
+    replace_everywhere(file_findings, twin)
+    replace_everywhere(as_the_rule_says, counted)
+    assert refused(town, anonkit) == {"files"}
+    told = [(found["check"], found["product"]) for found in town.run()["findings"]]
+    place = told.index(("files", "late"))
+    assert {check for check, _ in told[:place]} == {"files", "checksums", "identifiers", "columns", "order"}
+    assert "class_size" in {check for check, _ in told[place:]}
+
+
+def test_r26_a_look_at_the_files_that_breaks_off_hands_nothing_over(town: Any, replace_everywhere: Any) -> None:
+    town.busy()
+
+    def twin(folder: Path, resources: Any) -> Iterator[Finding]:
+        yield from file_findings(folder, resources)
+        raise OSError("the disk is gone")
+
+    replace_everywhere(file_findings, twin)
+    with pytest.raises(OSError, match="the disk is gone"):
+        town.release()
+    assert not (town.folder / "out").exists()
