@@ -105,9 +105,7 @@ class _Column:
         shares = session.rows(f"SELECT {', '.join(_share(SIGNS[sign]) for sign in asked)} FROM {{t}}", t=self._known)[0]
         self.sign = {sign: float(share or 0) for sign, share in zip(asked, shares, strict=True)}
 
-    def _is(
-        self, guess: str, detail: str, *, format: str = "", rival: str = "", decimal: str = ""
-    ) -> InspectedColumn:
+    def _is(self, guess: str, detail: str, *, format: str = "", rival: str = "", decimal: str = "") -> InspectedColumn:
         return InspectedColumn(
             name=self.name,
             guess=guess,

@@ -273,7 +273,9 @@ class InputSpec(Spec):
             raise ValueError("accounts and identifiers are a person's, but columns maps no 'person'")
         loose = sorted(set(self.joined) - {self.columns.get("start"), self.columns.get("end")})
         if loose:
-            raise ValueError(f"joined makes {loose}, which are no times; write start: [StartDate, StartTime] in columns")
+            raise ValueError(
+                f"joined makes {loose}, which are no times; write start: [StartDate, StartTime] in columns"
+            )
         released = {part for extra in self.also.values() for part in self.joined.get(extra.column, (extra.column,))}
         both = {*self.direct, *self.identifiers.values(), *self.identifying.values()} & released
         if both:
