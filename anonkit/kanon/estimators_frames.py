@@ -29,12 +29,17 @@ def taken(data: Any) -> Any:
         return data
     if not isinstance(data, pd.DataFrame):
         native = nw.to_native(data, pass_through=True)
-        if not hasattr(native, "__arrow_c_stream__"):
+        if not isinstance(native, pd.DataFrame):
+            try:
+                native = pa.table(native).to_pandas() if hasattr(native, "__arrow_c_stream__") else None
+            except pa.ArrowInvalid:  # a column alone hands over Arrow too
+                native = None
+        if native is None:
             raise SchemaError(
                 f"a {type(data).__name__} is no table",
                 hint="a data frame, a GeoDataFrame, a DuckDB relation, or Table.of(…).",
             )
-        data = native if isinstance(native, pd.DataFrame) else pa.table(native).to_pandas()
+        data = native
     twice = sorted({str(name) for name in data.columns[data.columns.duplicated()]})
     if twice:
         raise SchemaError(f"the table has the columns {twice} twice", hint="one column a name.")

@@ -80,7 +80,7 @@ def test_clone_has_the_parameters_and_nothing_learnt(name: str) -> None:
         copy.transform(TRIPS)
 
 
-@pytest.mark.parametrize("data", [{"zone": ["a1"]}, np.zeros((2, 2)), None])
+@pytest.mark.parametrize("data", [{"zone": ["a1"]}, np.zeros((2, 2)), None, TRIPS["zone"]])
 def test_what_is_no_table_is_told_so(data: Any) -> None:
     with pytest.raises(SchemaError, match="is no table"):
         KAnonymizer(**SETTINGS).fit(data)
