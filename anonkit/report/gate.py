@@ -87,7 +87,7 @@ def _listed(findings: list[dict[str, Any]]) -> Html:
             tag("span", f"{MARKS.get(found['status'], '?')} {found['status']}", cls=f"s {found['status']}"),
             check_text(found["check"]),
             part_text(found["product"]),
-            found['value'],
+            found["value"],
             found["threshold"],
             found.get("ruling", ""),
         )
