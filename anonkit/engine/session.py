@@ -103,7 +103,8 @@ class Session:
         """A Parquet file as a lazy frame; ``row_numbers`` adds ``_line``, from 1."""
         if not path.is_file():
             raise SourceError(
-                f"there is no file {path.name}", hint=f"check the recipe's path; looked in {path.parent.name}/"
+                f"{path.name} is a folder" if path.is_dir() else f"there is no file {path.name}",
+                hint="give one file" if path.is_dir() else "check the path; a recipe's paths begin at its own folder",
             )
         quoted = _text(str(path))
         if row_numbers:

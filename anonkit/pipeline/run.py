@@ -16,7 +16,7 @@ import narwhals.stable.v2 as nw
 from anonkit.base.clock import as_of as instant
 from anonkit.base.entropy import fresh_key
 from anonkit.base.errors import ReleaseRefusedError
-from anonkit.base.findings import Finding
+from anonkit.base.findings import Finding, Status
 from anonkit.base.progress import Progress
 from anonkit.bundle import CHECKSUMS
 from anonkit.engine import Session
@@ -36,10 +36,12 @@ from anonkit.report import write_report
 from anonkit.version import __version__
 
 REGISTRY = "anonkit.registry"
+NAMED = 3
+"""Further failed checks that a refusal names."""
 STAGES = ("read", "decide", "measure", "write", "gate", "review", "report", "hand over")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ReleaseResult:
     """What a release came to."""
 
@@ -54,6 +56,13 @@ class ReleaseResult:
     def report(self) -> Path:
         """The reviewer's page."""
         return self.inside / REPORT
+
+    def __repr__(self) -> str:
+        statuses = [found.status for found in self.findings]
+        told = f"{statuses.count(Status.PASS)} checks passed"
+        if open_ := statuses.count(Status.WARN):
+            told += f", {open_} for the reviewer to weigh"
+        return f"<release {self.run.get('release')}: {told}\n out {self.out}\n report {self.report}, stays inside>"
 
 
 def release(
@@ -112,13 +121,7 @@ def release(
         failed = [found for found in result.findings if found.failed]
         if failed:
             places.write_run({**result.run, "status": "refused"})
-            raise ReleaseRefusedError(
-                f"release {read.release!r} is refused: {len(failed)} of {len(result.findings)} checks failed, "
-                f"first {failed[0].check} of {failed[0].product}: {failed[0].value} ({failed[0].threshold})",
-                hint=f"read the findings in {places.inside.name}/run.json; nothing was handed over",
-                findings=result.findings,
-                inside=places.inside,
-            )
+            raise _refusal(read.release, failed, result)
         with progress.stage("hand over"):
             places.write_run({**result.run, "status": "ready"})
             assert places.staging is not None
@@ -133,6 +136,20 @@ def release(
             places.write_run({**result.run, "status": "released"})
     progress.close()
     return result
+
+
+def _refusal(name: str, failed: list[Finding], result: ReleaseResult) -> ReleaseRefusedError:
+    first, others = failed[0], [f"{found.check} of {found.product}" for found in failed[1:]]
+    more = f"; also {', '.join(others[:NAMED])}" if others else ""
+    more += f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    page = REPORT if result.report.is_file() else "run.json"
+    return ReleaseRefusedError(
+        f"release {name!r} is refused: {len(failed)} of {len(result.findings)} checks failed, "
+        f"first {first.check} of {first.product}: {first.value} ({first.threshold}){more}",
+        hint=f"read the findings in {result.inside.name}/{page}; nothing was handed over",
+        findings=result.findings,
+        inside=result.inside,
+    )
 
 
 def _make(

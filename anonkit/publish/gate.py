@@ -119,8 +119,10 @@ def _recount(step: Step, count: Recount, spec: ReleaseSpec) -> Iterator[Finding]
         "not_empty",
         name,
         passed=counts["released_rows"] > 0 or step.number > 0,
-        value=f"{counts['released_rows']:,} trips in {counts['released_classes']:,} classes",
-        threshold="more than 0",
+        value=f"{counts['released_rows']:,} trips in {counts['released_classes']:,} classes"
+        if counts["released_classes"] or not step.number
+        else "nothing was left to gather",
+        threshold="a roll-up may gather nothing" if step.number else "more than 0",
         message="an empty product is no release",
         ruling="26, 37",
     )
@@ -137,7 +139,7 @@ def _recount(step: Step, count: Recount, spec: ReleaseSpec) -> Iterator[Finding]
         "class_size",
         name,
         passed=_at_least(counts["fewest"], protection.k, step),
-        value=f"fewest {spec.counted}: {counts['fewest']}",
+        value=_fewest(spec.counted, counts["fewest"]),
         threshold=f"at least {protection.k}",
         message=f"every released class holds at least {protection.k} different {spec.counted}",
         ruling="1, 5",
@@ -147,7 +149,7 @@ def _recount(step: Step, count: Recount, spec: ReleaseSpec) -> Iterator[Finding]
             "class_size_drivers",
             name,
             passed=_at_least(counts["fewest_drivers"], protection.k_driver, step),
-            value=f"fewest drivers: {counts['fewest_drivers']}",
+            value=_fewest("drivers", counts["fewest_drivers"]),
             threshold=f"at least {protection.k_driver}",
             message=f"every released class holds at least {protection.k_driver} different drivers",
             ruling="4",
@@ -205,6 +207,10 @@ def _recount(step: Step, count: Recount, spec: ReleaseSpec) -> Iterator[Finding]
 
 def _name(step: Step) -> str:
     return step.part.name + (f", roll-up {step.number}" if step.number else "")
+
+
+def _fewest(counted: str, fewest: int | None) -> str:
+    return "no class" if fewest is None else f"fewest {counted}: {fewest}"
 
 
 def _at_least(fewest: int | None, threshold: int, step: Step) -> bool:

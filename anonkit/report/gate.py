@@ -36,19 +36,8 @@ def gate(run: dict[str, Any]) -> Html:
 
 def _mark(found: dict[str, Any], *, told: bool = True) -> Html:
     state = found["status"]
-    text = f"{MARKS.get(state, '?')} {state}" if not told else f"{MARKS.get(state, '?')} {_value(found)}"
+    text = f"{MARKS.get(state, '?')} {state}" if not told else f"{MARKS.get(state, '?')} {found['value']}"
     return tag("span", text, cls=f"s {state}" if not told else state, title=f"{state}: {found['message']}")
-
-
-def _value(found: dict[str, Any]) -> str:
-    """What was found, in words where a roll-up had nothing left to gather.
-
-    >>> _value({"status": "PASS", "value": "0 trips in 0 classes"}), _value({"status": "PASS", "value": "fewest persons: None"})
-    ('nothing was left to gather', 'no class')
-    """
-    if found["status"] == "PASS" and found["value"] == "0 trips in 0 classes":
-        return "nothing was left to gather"
-    return "no class" if str(found["value"]).endswith(": None") else str(found["value"])
 
 
 def _matrix(findings: list[dict[str, Any]]) -> Html:
@@ -98,7 +87,7 @@ def _listed(findings: list[dict[str, Any]]) -> Html:
             tag("span", f"{MARKS.get(found['status'], '?')} {found['status']}", cls=f"s {found['status']}"),
             check_text(found["check"]),
             part_text(found["product"]),
-            _value(found),
+            found["value"],
             found["threshold"],
             found.get("ruling", ""),
         )

@@ -171,3 +171,12 @@ def test_wrong_products_and_parts_say_what_is_known(town: Any) -> None:
         safe.classes("volumes")
     assert safe.utility("flows").counts.classes_published == 4
     assert Path(town.folder).is_dir()
+
+
+def test_a_result_tells_where_things_are_and_no_number_of_the_data(town: Any) -> None:
+    result = town.busy().release()
+    lines = repr(result).splitlines()
+    assert len(lines) == 3
+    assert "checks passed" in lines[0]
+    assert lines[1].endswith("out")
+    assert lines[2].endswith("report.html, stays inside>")
