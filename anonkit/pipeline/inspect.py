@@ -6,8 +6,6 @@ counts and shares, never a value.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,10 @@ from anonkit.base.errors import SourceError
 from anonkit.engine import CsvFile, JsonFile, Session
 from anonkit.pipeline.guess import InspectedColumn, guess_column, settled
 from anonkit.schema import Reason
-from anonkit.schema.patterns import scan_values
-from anonkit.sources.files import CSV_SUFFIXES, JSON_SUFFIXES, open_columns
+from anonkit.sources.files import CSV_SUFFIXES, JSON_SUFFIXES, open_columns, require_header
 
 SAMPLE = 20_000
 """Rows from which columns are guessed."""
-VALUE = re.compile(r"[0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4}[ T][0-9]{1,2}:[0-9]{2}.*|[-+]?[0-9]+[.,][0-9]{3,}")
-"""A time or a coordinate, which no column is called."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +66,8 @@ def inspect(
     with Session() as session:
         if suffix in CSV_SUFFIXES:
             dialect = CsvFile.open(path, encoding=encoding, delimiter=delimiter).dialect
-            form, names = "CSV", _names(dialect.names, path)
+            form, names = "CSV", list(dialect.names)
+            require_header(path, names)
         elif suffix in JSON_SUFFIXES:
             form, names, dialect = "JSON", list(JsonFile.open(path, records=records, encoding=encoding).names), None
         else:
@@ -100,17 +96,6 @@ def inspect(
         bad_lines=faults,
         columns=settled(columns),
     )
-
-
-def _names(header: Sequence[str], path: Path) -> list[str]:
-    """The names in a header; a first line that holds a row would be shown, and written into a recipe."""
-    values = [name for name in header if VALUE.fullmatch(name.strip()) or scan_values([name])]
-    if values:
-        raise SourceError(
-            f"{path.name} seems to have no header: {len(values)} of {len(header)} names of its columns look like values",
-            hint="put a line with the names of the columns before the first row",
-        )
-    return list(header)
 
 
 def bad_line_hints(inspection: Inspection) -> dict[str, str]:

@@ -6,6 +6,8 @@ carries ``_line``, ``_lines`` and ``_fault`` beside the columns, so that no phys
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,15 @@ import narwhals.stable.v2 as nw
 
 from anonkit.base.errors import SourceError
 from anonkit.engine import CsvFile, JsonFile, Session
+from anonkit.schema.patterns import scan_values
 from anonkit.sources.spec import InputSpec
 
 CSV_SUFFIXES = (".csv", ".txt", ".tsv", "")
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 LISTED = 40
 """Columns that an error names at most."""
+VALUE = re.compile(r"[0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4}[ T][0-9]{1,2}:[0-9]{2}.*|[-+]?[0-9]+[.,][0-9]{3,}")
+"""A time or a coordinate, which no column is called."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,9 +174,26 @@ def _with_inner(names: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, .
     return (*names, *inner)
 
 
+def require_header(path: Path, names: Sequence[str]) -> None:
+    """Asked before the names of columns are told: a first line that holds a row must not be.
+
+    Raises
+    ------
+    SourceError : some of the names look like values; none is told.
+    """
+    others = [name for name in names if not VALUE.fullmatch(name.strip())]
+    values = len(names) - len(others) + max(scan_values(others).values(), default=0)
+    if values:
+        raise SourceError(
+            f"{path.name}: {values} of {len(names)} names of its columns look like values, so none is told",
+            hint="is there no header? put a line with the names of the columns before the first row",
+        )
+
+
 def _require(path: Path, names: tuple[str, ...], wanted: tuple[str, ...], owner: str) -> None:
     missing = [name for name in wanted if name not in names]
     if missing:
+        require_header(path, names)
         more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
         raise SourceError(
             f"{path.name} lacks the columns {missing} of {owner}; it has {list(names)[:LISTED]}{more}",

@@ -120,11 +120,12 @@ def test_column_names_in_another_encoding_are_refused(read: Any) -> None:
         (gzip.compress(b"id,rider\n" * 100)[:-12], {"name": "rides.csv.gz"}, r"truncated[\s\S]*copy the export"),
         (b"no gzip at all", {"name": "rides.csv.gz"}, "damaged or truncated gzip"),
         (b"id,rider\n1,2\n", {}, r"lacks the columns \['start'"),
+        (b"T1,+994501234567\nT2,x\n", {}, r"1 of 2 names of its columns look like values, so none[\s\S]*no header\?"),
         (b"PAR1", {"name": "rides.parquet"}, "not a readable Parquet file"),
         (b"x", {"name": "rides.xlsx"}, r"'.xlsx' are not read[\s\S]*\.csv"),
         (",".join(f"c{n}" for n in range(20_001)).encode() + b"\n", {}, r"20001 columns[\s\S]*delimiter"),
     ],
-    ids=["empty", "blank", "mac", "truncated", "no gzip", "lacks", "parquet", "suffix", "wide"],
+    ids=["empty", "blank", "mac", "truncated", "no gzip", "lacks", "no header", "parquet", "suffix", "wide"],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_what_to_do(
     content: bytes, said: dict[str, Any], message: str, read: Any
