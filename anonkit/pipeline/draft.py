@@ -101,7 +101,7 @@ def _head(name: str, stem: str) -> list[str]:
         f"purpose: {DECIDE}             # what the recipient may use it for",
         f"recipient: {{name: {DECIDE}, kind: contract}}   # public, contract or internal",
         f"licence: {DECIDE}             # such as CC-BY-4.0",
-        f"period: {{from: {DECIDE}, to: {DECIDE}}}   # local dates such as 2026-09-01, both included; trips outside are counted and dropped",
+        f"period: {{from: {DECIDE}, to: {DECIDE}}}   # local dates such as 2026-09-01, both included; trips outside are dropped; a noisy release takes them from the calendar, never from the trips",
         "",
     ]
 
