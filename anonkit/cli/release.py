@@ -54,6 +54,8 @@ def release(
     typer.echo(f"gate: {len(result.findings) - len(warned)} checks passed, {len(warned)} for the reviewer to decide")
     for found in warned:
         typer.echo(f"  {found.check} of {found.product}: {found.value} ({found.threshold})")
+    asked, left = result.questions
+    typer.echo(f"questions: {asked - left} of {asked} passed, {left} for the reviewer to decide")
     typer.echo(f"hand over:   {result.out}")
     typer.echo(f"keep inside: {result.inside}")
     typer.echo(

@@ -57,11 +57,17 @@ class ReleaseResult:
         """The reviewer's page."""
         return self.inside / REPORT
 
+    @property
+    def questions(self) -> tuple[int, int]:
+        """Of the fifteen questions: how many there are, and how many the reviewer has to decide."""
+        answers = self.run.get("scorecard") or []
+        return len(answers), sum(answer["status"] != Status.PASS.value for answer in answers)
+
     def __repr__(self) -> str:
         statuses = [found.status for found in self.findings]
-        told = f"{statuses.count(Status.PASS)} checks passed"
-        if open_ := statuses.count(Status.WARN):
-            told += f", {open_} for the reviewer to weigh"
+        asked, left = self.questions
+        told = f"{statuses.count(Status.PASS)} checks passed, {statuses.count(Status.WARN)} warned; "
+        told += f"{left} of {asked} questions for the reviewer to decide"
         return f"<release {self.run.get('release')}: {told}\n out {self.out}\n report {self.report}, stays inside>"
 
 

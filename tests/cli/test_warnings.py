@@ -26,6 +26,22 @@ def test_r34_a_release_above_the_usual_risk_says_so_on_the_command_line(
     assert "row_risk of trips" in told
 
 
+def test_the_command_line_and_the_page_leave_the_same_questions_to_the_reviewer(
+    town: Any, anonkit: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert anonkit("release", town.busy().recipe(), "--out", town.folder / "out") == 0
+    told = capsys.readouterr().out
+    answers = town.run()["scorecard"]
+    left = [answer for answer in answers if answer["status"] != "PASS"]
+    assert left
+    assert (
+        f"questions: {len(answers) - len(left)} of {len(answers)} passed, {len(left)} for the reviewer to decide"
+        in told
+    )
+    page = (town.folder / "out.inside" / "report.html").read_text(encoding="utf-8")
+    assert f"{len(left)} question{'' if len(left) == 1 else 's'} for you to decide" in page
+
+
 def test_the_page_does_not_count_a_warning_as_passed() -> None:
     finding = {"check": "rows", "product": "trips", "value": "0", "threshold": "0", "message": "", "ruling": ""}
     page = str(cards({"findings": [{**finding, "status": "PASS"}, {**finding, "status": "WARN"}]}))

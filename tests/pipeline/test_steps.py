@@ -178,5 +178,6 @@ def test_a_result_tells_where_things_are_and_no_number_of_the_data(town: Any) ->
     lines = repr(result).splitlines()
     assert len(lines) == 3
     assert "checks passed" in lines[0]
+    assert f"{result.questions[1]} of 15 questions for the reviewer" in lines[0]
     assert lines[1].endswith("out")
     assert lines[2].endswith("report.html, stays inside>")
